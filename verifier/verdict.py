@@ -1,0 +1,109 @@
+"""The Verdict: PASS, CHECK or FAIL with its reasons worst first, and the duties that come with it.
+
+The rules this module keeps:
+
+* What is unknown never becomes green: the state is that of the worst finding, and every check that could
+  not be made has left one.
+* Missing rules are CHECK, never PASS: "no rule in force" is not "nothing asked".
+* A verdict names what it rests on: the list and its age, the clock, the bundle.
+
+    verdict = decide(assess(text, trust=trust, now=now), bundle)
+    verdict.state, [f.code for f in verdict.reasons]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from verifier.assessment import Assessment
+from verifier.certificate import Certificate, Family
+from verifier.policy.bundle import RuleBundle, is_over
+from verifier.reasons import Finding, Reason, State, finding, state_of, worst_first
+from verifier.trust import ClockState, ListState
+
+
+class DutyCode(StrEnum):
+    """What a result asks of the traveller or the desk; a duty never changes the state."""
+
+    ISOLATE = "ISOLATE"
+    SELF_WATCH = "SELF_WATCH"
+    TEST = "TEST"
+    DECLARE = "DECLARE"
+    AIRSIDE_ONLY = "AIRSIDE_ONLY"
+    SECOND_CHECK = "SECOND_CHECK"
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One duty. days: how many. day: on which day after entry. within_hours: until when after entry."""
+
+    code: DutyCode
+    days: int | None = None
+    day: int | None = None
+    within_hours: int | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verdict:
+    """The answer to one code.
+
+    certificate: what was proven, ``None`` when no signature held. list_state, list_signed_at, clock:
+    ``None`` where the list has no age or no clock was judged. bundle: the rules in force, if any.
+    """
+
+    state: State
+    reasons: tuple[Finding, ...]
+    duties: tuple[Duty, ...]
+    family: Family | None
+    certificate: Certificate | None
+    list_state: ListState | None
+    list_signed_at: datetime | None
+    clock: ClockState | None
+    bundle: RuleBundle | None
+
+
+def decide(assessment: Assessment, bundle: RuleBundle | None) -> Verdict:
+    """Judge an assessment by the rules in force; ``None`` when no bundle is in force here."""
+    findings = list(assessment.findings)
+    if assessment.certificate is not None:
+        findings += _rules(assessment, bundle)
+    duties: tuple[Duty, ...] = ()
+    if assessment.list_state is ListState.STALE_3 and state_of(findings) is not State.RESCAN:
+        duties = (Duty(DutyCode.SECOND_CHECK),)
+    return Verdict(
+        state=state_of(findings),
+        reasons=worst_first(findings),
+        duties=duties,
+        family=assessment.family,
+        certificate=assessment.certificate,
+        list_state=assessment.list_state,
+        list_signed_at=assessment.list_signed_at,
+        clock=assessment.clock,
+        bundle=bundle,
+    )
+
+
+def without_code(reason: Reason, detail: str = "") -> Verdict:
+    """The Verdict where no code was judged: RESCAN reasons for what was not read, OUT reasons for the unit."""
+    found = finding(reason, detail)
+    return Verdict(
+        state=state_of([found]),
+        reasons=(found,),
+        duties=(),
+        family=None,
+        certificate=None,
+        list_state=None,
+        list_signed_at=None,
+        clock=None,
+        bundle=None,
+    )
+
+
+def _rules(assessment: Assessment, bundle: RuleBundle | None) -> list[Finding]:
+    if bundle is None:
+        return [finding(Reason.RULES_MISSING)]
+    if assessment.now is not None and is_over(bundle, assessment.now):
+        return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")]
+    return []

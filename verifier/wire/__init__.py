@@ -1,0 +1,1 @@
+"""Wire formats: each module holds encode and decode of one format, side by side."""

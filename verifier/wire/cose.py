@@ -1,0 +1,145 @@
+"""COSE_Sign1 (RFC 9052 §4.2): the sealed envelope round a payload of bytes.
+
+The rules this module keeps:
+
+* The algorithm is read from the protected header only; a KID may stand in either, protected wins.
+* The payload stays bytes. Whoever wants to know what is in it verifies first.
+* The signature covers the protected header exactly as received.
+* An unknown critical header is refused: its sender said that ignoring it would be wrong.
+
+    envelope = decode_sign1(data)
+    key.verify(envelope.alg, envelope.signature, envelope.to_be_signed)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cbor2
+
+from verifier.wire import cbor
+from verifier.wire.errors import MalformedError
+
+TAG_SIGN1 = 18
+TAG_CWT = 61
+HEADER_ALG, HEADER_CRIT, HEADER_KID = 1, 2, 4
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Envelope:
+    """An opened COSE_Sign1 of which nothing is believed yet.
+
+    alg: COSE algorithm number of the protected header, ``None`` if it is not there (or is no integer).
+    kid: as sent, ``None`` if neither header has one. protected: as received. loose_alg: whether an
+    algorithm stands in the unprotected header only.
+    """
+
+    alg: int | None
+    kid: bytes | None
+    protected: bytes
+    payload: bytes
+    signature: bytes
+    loose_alg: bool = False
+
+    @property
+    def to_be_signed(self) -> bytes:
+        """The Sig_structure (RFC 9052 §4.4) with empty external data."""
+        return sig_structure(self.protected, self.payload)
+
+
+def sig_structure(protected: bytes, payload: bytes) -> bytes:
+    """CBOR of ``["Signature1", protected, h'', payload]``."""
+    return cbor2.dumps(["Signature1", protected, b"", payload])
+
+
+def decode_sign1(data: bytes) -> Envelope:
+    """Open a COSE_Sign1: untagged, tagged 18, or 61(18(…)).
+
+    Raises MalformedError for any other tag, a detached payload, a wrong number or type of elements, an
+    unreadable header, or a critical header that is not known here.
+    """
+    value = cbor.decode(data, "cose")
+    if isinstance(value, cbor2.CBORTag) and value.tag == TAG_CWT:
+        value = value.value
+        if not (isinstance(value, cbor2.CBORTag) and value.tag == TAG_SIGN1):
+            raise MalformedError("cose", "a CWT tag round something that is not COSE_Sign1")
+    if isinstance(value, cbor2.CBORTag):
+        if value.tag != TAG_SIGN1:
+            raise MalformedError("cose", f"tag {value.tag} is not COSE_Sign1")
+        value = value.value
+    if (
+        not isinstance(value, list | tuple) or len(value) != 4
+    ):  # inside a tag cbor2 gives tuple and frozendict
+        raise MalformedError("cose", "not an array of four")
+    protected, unprotected, payload, signature = value
+    if not isinstance(protected, bytes) or not isinstance(unprotected, Mapping):
+        raise MalformedError("cose", "a header of the wrong type")
+    if not isinstance(payload, bytes):
+        raise MalformedError("cose", "the payload is detached or not bytes")
+    if not isinstance(signature, bytes):
+        raise MalformedError("cose", "the signature is not bytes")
+    alg, kid = _protected(protected)
+    return Envelope(
+        alg=alg,
+        kid=kid if kid is not None else _kid(unprotected),
+        protected=protected,
+        payload=payload,
+        signature=signature,
+        loose_alg=alg is None and HEADER_ALG in unprotected,
+    )
+
+
+@lru_cache(maxsize=1024)  # an issuer signs millions of certificates with the same header
+def _protected(data: bytes) -> tuple[int | None, bytes | None]:
+    header = cbor.decode(data, "cose header") if data else {}
+    if not isinstance(header, dict):
+        raise MalformedError("cose header", "not a map")
+    if HEADER_CRIT in header:
+        known = {HEADER_ALG, HEADER_CRIT, HEADER_KID}
+        critical = header[HEADER_CRIT]
+        if (
+            not isinstance(critical, list)
+            or not critical
+            or not all(_is_int(c) and c in known for c in critical)
+        ):
+            raise MalformedError("cose header", "a critical header that is not known here")
+    alg = header.get(HEADER_ALG)
+    return (alg if _is_int(alg) else None), _kid(header)
+
+
+def _kid(header: Mapping[Any, Any]) -> bytes | None:
+    kid = header.get(HEADER_KID)
+    return kid if isinstance(kid, bytes) else None
+
+
+def _is_int(value: Any) -> bool:
+    return type(value) is int
+
+
+def encode_sign1(
+    protected: Mapping[int, Any],
+    unprotected: Mapping[int, Any],
+    payload: bytes,
+    signature: bytes,
+    *,
+    tag: int | None = TAG_SIGN1,
+) -> bytes:
+    """A COSE_Sign1 with this signature, which the caller made over :func:`sig_structure`.
+
+    tag: 18, ``None`` for untagged, or 61 for 61(18(…)).
+    """
+    array = [encode_protected(protected), dict(unprotected), payload, signature]
+    value: Any = array
+    if tag is not None:
+        value = cbor2.CBORTag(TAG_SIGN1, array)
+    if tag == TAG_CWT:
+        value = cbor2.CBORTag(TAG_CWT, value)
+    return cbor.encode(value)
+
+
+def encode_protected(header: Mapping[int, Any]) -> bytes:
+    """The bytes of a protected header; the empty one is the empty string (RFC 9052 §3)."""
+    return cbor.encode(dict(header)) if header else b""
