@@ -19,7 +19,7 @@ from verifier.assessment import SKEW, OpenedCode, open_code, revocation_entries
 from verifier.certificate import Family
 from verifier.keys import AlgorithmRefusedError, KeyRefusedError, load_spki
 from verifier.trust import NoRevocation, TrustedKey, TrustList, country_scope
-from verifier.wire import dcc, dcc_schema, hc1
+from verifier.wire import dcc, dcc_schema, dispatch, hc1
 from verifier.wire.cose import Envelope
 from verifier.wire.errors import MalformedError
 
@@ -55,12 +55,15 @@ class Reading:
     expires_at: datetime | None = None
 
 
+_SIGNED = frozenset(dispatch.HCERT.values())  # families whose signature is verified here
+
+
 def read_checks(code: str | bytes | OpenedCode, *, trust: TrustList, now: datetime | None) -> Reading:
     """Report on one code; never raises for any text. Arguments as for ``assess``."""
     opened = code if isinstance(code, OpenedCode) else open_code(code)
     family, envelope = opened.family, opened.envelope
     if envelope is None or family is None:
-        return Reading(Checks(decode=False))
+        return Reading(Checks(decode=False, signature=False if trust.keys and family in _SIGNED else None))
     signer, signature = _signature(envelope, trust)
     try:
         claims = hc1.decode_claims(envelope.payload)

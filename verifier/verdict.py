@@ -86,7 +86,7 @@ def decide(assessment: Assessment, bundle: RuleBundle | None) -> Verdict:
 
 
 def without_code(reason: Reason, detail: str = "") -> Verdict:
-    """The Verdict where no code was judged: RESCAN reasons for what was not read, OUT reasons for the unit."""
+    """The Verdict where no code was judged: nothing was read (RESCAN), or the unit is unfit (OUT)."""
     found = finding(reason, detail)
     return Verdict(
         state=state_of([found]),

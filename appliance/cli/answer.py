@@ -1,0 +1,146 @@
+"""The object that answers one code, as scripts read it (one JSON object a line).
+
+Field names are a contract with integrators: adding is free, renaming breaks their pipelines. Nothing that
+a certificate says stands in it unless claims were asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from time import perf_counter_ns
+from typing import Any
+
+import cbor2
+
+from verifier.assessment import Assessment, OpenedCode, assess, open_code
+from verifier.policy.bundle import RuleBundle
+from verifier.reading import Checks, Reading, read_checks
+from verifier.reasons import State
+from verifier.trust import ClockState, TrustList
+from verifier.verdict import Verdict, decide
+
+EXIT_STATUS = {State.PASS: 0, State.CHECK: 10, State.FAIL: 20, State.RESCAN: 30, State.OUT: 40}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Basis:
+    """What codes are judged by: keys, rules, the time (``None``: not judged) and what the clock is worth."""
+
+    trust: TrustList
+    bundle: RuleBundle | None
+    now: datetime | None
+    clock: ClockState | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Judged:
+    """One code with its verdict, the report on each check, and how long each step took."""
+
+    verdict: Verdict
+    reading: Reading
+    micros: Mapping[str, int]
+    assessment: Assessment | None = None
+
+
+def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judged:
+    """Open, assess and decide one code, timing each step."""
+    start = perf_counter_ns()
+    opened = code if isinstance(code, OpenedCode) else open_code(code)
+    decoded = perf_counter_ns()
+    assessment = assess(opened, trust=basis.trust, now=basis.now, clock=basis.clock)
+    assessed = perf_counter_ns()
+    verdict = decide(assessment, basis.bundle)
+    done = perf_counter_ns()
+    micros = {
+        "decode": (decoded - start) // 1000,
+        "verify": (assessed - decoded) // 1000,
+        "rules": (done - assessed) // 1000,
+        "total": (done - start) // 1000,
+    }
+    return Judged(verdict, read_checks(opened, trust=basis.trust, now=basis.now), micros, assessment)
+
+
+def unjudged(verdict: Verdict, checks: Checks) -> Judged:
+    """A verdict that no code led to."""
+    return Judged(verdict, Reading(checks), {})
+
+
+def answer(
+    judged: Judged,
+    *,
+    identity: str,
+    kind: str,
+    picture: bool | None = None,
+    picture_micros: int | None = None,
+    text: str | None = None,
+    claims: bool = False,
+) -> dict[str, Any]:
+    """The answer as a JSON object.
+
+    identity: the ``id`` it carries. kind: ``text`` or ``image``. picture: whether the image read as it
+    should. text: shown when given. claims: whether to add what the certificate says, a person's data.
+    """
+    verdict, reading = judged.verdict, judged.reading
+    micros: dict[str, int | None] = {"picture": picture_micros, "decode": None, "verify": None, "rules": None}
+    micros |= judged.micros
+    micros["total"] = judged.micros.get("total", 0) + (picture_micros or 0)
+    out: dict[str, Any] = {
+        "id": identity,
+        "input": kind,
+        "family": verdict.family,
+        "state": verdict.state,
+        "reasons": [{"code": f.code, "detail": f.detail} for f in verdict.reasons],
+        "duties": [_without_none(asdict(duty)) for duty in verdict.duties],
+        "checks": asdict(replace(reading.checks, picture=picture)),
+        "issuer": {
+            "country": reading.signer.country if reading.signer else None,
+            "kid": reading.kid.hex() if reading.kid is not None else None,
+            "source": reading.signer.source if reading.signer else None,
+        },
+        "list": _list(verdict),
+        "clock": verdict.clock,
+        "rules": {"bundle": verdict.bundle.name, "version": verdict.bundle.version}
+        if verdict.bundle
+        else None,
+        "micros": micros,
+    }
+    if text is not None:
+        out["text"] = text
+    if claims:
+        out["claims"] = plain(reading.document)
+        out["issued_at"], out["expires_at"] = plain(reading.issued_at), plain(reading.expires_at)
+    return out
+
+
+def _list(verdict: Verdict) -> dict[str, Any] | None:
+    if verdict.list_signed_at is None:
+        return None
+    return {"state": verdict.list_state, "signed_at": plain(verdict.list_signed_at)}
+
+
+def _without_none(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: member for name, member in value.items() if member is not None}
+
+
+def plain(value: Any) -> Any:
+    """A decoded value as JSON can say it: bytes in hex, no tags, NaN and infinities as null."""
+    if isinstance(value, cbor2.CBORTag):
+        return plain(value.value)
+    if isinstance(value, Mapping):
+        return {str(name): plain(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(member) for member in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)

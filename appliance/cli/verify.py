@@ -1,0 +1,320 @@
+"""``vaxgate-verify``: one or many certificates, from texts, images, lines or recorded cases.
+
+Loads no camera, no lamp and no web server; the image reader only when an image is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from appliance.cli.answer import EXIT_STATUS, Basis, Judged, answer, judge, unjudged
+from trustsync.errors import NoListError, TrustSyncError
+from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
+from verifier.reading import Checks
+from verifier.reasons import CATALOGUE, Finding, Reason, State
+from verifier.trust import TrustedKey, TrustList, clock_state
+from verifier.verdict import without_code
+from verifier.wire.keyfile import KeyFileError, parse_keys
+
+EXAMPLES = """examples:
+  vaxgate-verify 'HC1:6BFOXN…'                        the text of a code
+  vaxgate-verify ticket.png photo.jpg                 images; several codes in one are each judged
+  vaxgate-verify --json - < codes.txt                 one text a line, answers as they come
+  vaxgate-verify --trust issuer.pem ticket.png        with keys of your own instead of this machine's list
+  vaxgate-verify --cases eu.jsonl --compare           recorded cases, held against what they expect
+
+exit status: 0 PASS, 10 CHECK, 20 FAIL, 30 RESCAN, 40 OUT; of many the highest; 2 usage, 1 a fault of ours
+"""
+_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
+_COLOUR = {State.PASS: "32", State.CHECK: "33", State.FAIL: "31", State.RESCAN: "37", State.OUT: "35"}
+_SIGN = {State.PASS: "✓", State.CHECK: "!", State.FAIL: "✗", State.RESCAN: "○", State.OUT: "—"}
+
+
+class UsageError(ValueError):
+    """The command cannot be carried out as it was typed; the message says what to type instead."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command. Returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if not options.inputs and options.cases is None:
+        parser.error(
+            "nothing to verify: give a code's text, an image, '-' for lines on stdin, or --cases FILE"
+        )
+    if options.compare and options.cases is None:
+        parser.error("--compare needs --cases")
+    try:
+        return _cases(options) if options.cases is not None else _inputs(options)
+    except (UsageError, KeyFileError, BundleError) as error:
+        print(f"vaxgate-verify: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vaxgate-verify",
+        description="Judge vaccination, test and recovery certificates. No network is used.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "inputs", nargs="*", metavar="CODE|IMAGE|-", help="texts, image files, or - for stdin"
+    )
+    parser.add_argument("--cases", type=Path, metavar="FILE", help="recorded cases, one JSON object a line")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="read a case's picture from DIR, not its text"
+    )
+    parser.add_argument(
+        "--compare", action="store_true", help="hold the answers against each case's `expect`"
+    )
+    parser.add_argument(
+        "--trust",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="PEM, DER, JWK, JWKS, DID document or a trust store; repeatable (default: this machine's store)",
+    )
+    parser.add_argument(
+        "--rules", metavar="PATH|signature-only", help="rule bundle (default: the one in force)"
+    )
+    parser.add_argument(
+        "--at", metavar="INSTANT", help="judge at this instant, e.g. 2022-03-01T09:00:00+07:00"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--claims", action="store_true", help="show what the certificate says: a person's data"
+    )
+    parser.add_argument("--explain", action="store_true", help="show each check in its order")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('vaxgate')}")
+    return parser
+
+
+def _inputs(options: argparse.Namespace) -> int:
+    if options.pictures is not None:
+        raise UsageError("--pictures goes with --cases; images are given as arguments")
+    basis = _basis(options)
+    worst = 0
+    for identity, kind, judged, text, micros in _judge_inputs(options.inputs, basis):
+        result = answer(
+            judged,
+            identity=identity,
+            kind=kind,
+            picture=None if kind == "text" else text is not None,
+            picture_micros=micros,
+            text=text if options.claims else None,
+            claims=options.claims,
+        )
+        print(_line(result) if options.json else _for_people(result, judged, options.explain), flush=True)
+        worst = max(worst, EXIT_STATUS[judged.verdict.state])
+    return worst
+
+
+def _judge_inputs(
+    inputs: list[str], basis: Basis | Judged
+) -> Iterator[tuple[str, str, Judged, str | None, int | None]]:
+    """Each code: id, kind of input, judgement, its text if one was read, microseconds of reading."""
+
+    def judged(code: str | bytes) -> Judged:
+        return basis if isinstance(basis, Judged) else judge(code, basis)
+
+    count = 0
+    for given in inputs:
+        if given == "-":
+            for number, line in enumerate(sys.stdin, 1):
+                text = line.rstrip("\r\n")
+                yield str(number), "text", judged(text), text, None
+        elif _is_image(given):
+            yield from _judge_image(Path(given), judged)
+        else:
+            count += 1
+            yield str(count), "text", judged(given), given, None
+
+
+def _judge_image(path: Path, judged: Any) -> Iterator[tuple[str, str, Judged, str | None, int | None]]:
+    from appliance.errors import PictureError
+    from appliance.scanner import read_image
+
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file")
+    try:
+        codes = read_image(path)
+    except PictureError as error:
+        print(f"vaxgate-verify: {path.name}: {error}", file=sys.stderr)
+        codes = []
+    if not codes:
+        yield path.name, "image", unjudged(without_code(Reason.UNREADABLE), Checks(decode=False)), None, None
+    for code in codes:
+        text = code.text if code.text is not None else code.data.decode("latin-1")
+        yield path.name, "image", judged(code.payload), text, code.micros
+
+
+def _is_image(given: str) -> bool:
+    if len(given) > 4000 or "\n" in given:
+        return False
+    path = Path(given)
+    try:
+        return path.suffix.lower() in _IMAGE_SUFFIXES or path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _basis(options: argparse.Namespace) -> Basis | Judged:
+    """What to judge by; or the OUT answer that every code gets while this machine has no list."""
+    at = _instant(options.at)
+    now = at or datetime.now(UTC)
+    stores = [path for path in options.trust if path.is_dir()]
+    if options.trust and not stores:
+        return Basis(_given_keys(options.trust), _bundle(options.rules, (SIGNATURE_ONLY,), now), now)
+    if len(options.trust) > 1:
+        raise UsageError("--trust: a store stands alone; give either one store or any number of key files")
+    from trustsync.paths import trust_dir
+    from trustsync.store import open_store
+
+    try:
+        snapshot = open_store(stores[0] if stores else trust_dir()).current()
+    except NoListError as error:
+        print(f"vaxgate-verify: {error}", file=sys.stderr)
+        return unjudged(without_code(Reason.NO_LIST), Checks())
+    except TrustSyncError as error:
+        print(f"vaxgate-verify: {error}", file=sys.stderr)
+        return unjudged(without_code(Reason.STORE_DOWN), Checks())
+    return Basis(
+        snapshot.trust,
+        _bundle(options.rules, snapshot.bundles, now),
+        now,
+        # an instant that was given is taken at its word; the machine's own clock is not
+        None if at else clock_state(now, snapshot.floor),
+    )
+
+
+def _given_keys(paths: list[Path]) -> TrustList:
+    keys: list[TrustedKey] = []
+    for path in paths:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"--trust {path}: {error.strerror}") from error
+        try:
+            keys += parse_keys(data, source=path.name)
+        except KeyFileError as error:
+            raise UsageError(f"--trust {path}: {error}") from error
+    try:
+        return TrustList.of(dict.fromkeys(keys), source="given")
+    except ValueError as error:
+        raise UsageError(f"--trust: {error}") from error
+
+
+def _bundle(asked: str | None, bundles: tuple[RuleBundle, ...], now: datetime) -> RuleBundle | None:
+    if asked == SIGNATURE_ONLY.name:
+        return SIGNATURE_ONLY
+    if asked is not None:
+        try:
+            bundles = decode_bundles(Path(asked).read_bytes())
+        except OSError as error:
+            raise UsageError(f"--rules {asked}: {error.strerror}; or say signature-only") from error
+    return in_force(bundles, now)
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--at {text}: an instant such as 2022-03-01T09:00:00+07:00 is expected") from None
+    if instant.tzinfo is None:
+        raise UsageError(f"--at {text}: the offset is missing; add Z for UTC or, say, +07:00")
+    return instant
+
+
+def _cases(options: argparse.Namespace) -> int:
+    from appliance.cli.cases import CaseError, read_cases, run_case
+    from appliance.cli.compare import Comparison
+
+    if options.inputs or options.trust or options.rules or options.at:
+        raise UsageError(
+            "--cases stands alone: a case brings its own keys and clock, rules are signature-only"
+        )
+    comparison = Comparison()
+    worst = 0
+    try:
+        for case in read_cases(options.cases):
+            result = run_case(case, pictures=options.pictures, claims=options.claims or options.compare)
+            worst = max(worst, EXIT_STATUS[State(result["state"])])
+            if options.compare:
+                comparison.add(case, result)
+            else:
+                print(_line(result), flush=True)
+    except CaseError as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"--cases {options.cases}: {error.strerror}") from error
+    if not options.compare:
+        return worst
+    print(comparison.table())
+    for difference in (*comparison.differences, *comparison.on_purpose):
+        print(difference)
+    if not comparison.compared:
+        print(
+            "vaxgate-verify: nothing was compared: no case expects anything that is checked", file=sys.stderr
+        )
+    return 1 if comparison.differences or not comparison.compared else 0
+
+
+def _line(result: dict[str, Any]) -> str:
+    return json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+
+
+def _for_people(result: dict[str, Any], judged: Judged, explain: bool) -> str:
+    verdict = judged.verdict
+    lines = [f"{_coloured(verdict.state)}  {result['id']}  {_facts(result)}"]
+    lines += [f"    {_reason(found)}" for found in verdict.reasons]
+    lines += [f"    duty: {duty.code}" for duty in verdict.duties]
+    if explain and judged.assessment is not None:
+        lines.append("    checks:")
+        for check in judged.assessment.checks:
+            why = "; ".join(_reason(found) for found in check.findings)
+            lines.append(f"      {check.name:<11} {check.outcome.lower():<8} {why}".rstrip())
+    if "claims" in result:
+        lines.append("    claims: " + json.dumps(result["claims"], ensure_ascii=False))
+    return "\n".join(lines)
+
+
+def _facts(result: dict[str, Any]) -> str:
+    issuer, known, rules = result["issuer"], result["list"], result["rules"]
+    facts = [
+        result["family"],
+        issuer["country"] and f"issuer {issuer['country']}",
+        known and f"list {known['state'] or 'of unknown age'}",
+        rules and f"rules {rules['bundle']} {rules['version']}",
+    ]
+    return " · ".join(str(fact) for fact in facts if fact)
+
+
+def _reason(found: Finding) -> str:
+    detail = f" ({found.detail})" if found.detail else ""
+    return f"{found.code}: {CATALOGUE[found.code].en}{detail}"
+
+
+def _coloured(state: State) -> str:
+    word = f"{_SIGN[state]} {state:<6}"
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return word
+    return f"\x1b[1;{_COLOUR[state]}m{word}\x1b[0m"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
