@@ -1,0 +1,57 @@
+"""What all tests share: where the published vectors lie, and which scenario rows a run has covered."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from scenario_rows import ROWS, Coverage
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def vectors_dir() -> Path | None:
+    """The folder of the published vectors: ``VAXGATE_VECTORS``, else beside the project."""
+    given = os.environ.get("VAXGATE_VECTORS")
+    places = [Path(given)] if given else [ROOT.parent / "shared" / "vectors"]
+    return next((place for place in places if (place / "eu-testdata.jsonl").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The published vectors, or a skip that says clearly what is missing."""
+    folder = vectors_dir()
+    if folder is None:
+        pytest.skip("the published vectors are absent: set VAXGATE_VECTORS to their folder")
+    return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--scenarios", action="store_true", help="print the scenario rows covered by passed tests"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test bears one row; a row that is not in the table is a mistake."""
+    for item in items:
+        rows = [str(mark.args[0]) for mark in item.iter_markers("scenario")]
+        unknown = [row for row in rows if row not in ROWS]
+        if unknown or len(set(rows)) > 1:
+            raise pytest.UsageError(f"{item.nodeid}: one row of the scenario table is expected, not {rows}")
+        item.user_properties += [("scenario", row) for row in set(rows)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.getoption("--scenarios"):
+        coverage = Coverage()
+        for outcome in ("passed", "failed", "error", "skipped"):
+            for report in terminalreporter.getreports(outcome):
+                if outcome == "passed" and report.when != "call":
+                    continue
+                for name, row in getattr(report, "user_properties", ()):
+                    if name == "scenario":
+                        coverage.add(row, passed=outcome == "passed")
+        terminalreporter.write_line("")
+        terminalreporter.write_line(coverage.summary())
