@@ -106,4 +106,7 @@ def _rules(assessment: Assessment, bundle: RuleBundle | None) -> list[Finding]:
         return [finding(Reason.RULES_MISSING)]
     if assessment.now is not None and is_over(bundle, assessment.now):
         return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")]
+    events = assessment.certificate.events if assessment.certificate else ()
+    if bundle.diseases and any(event.disease not in bundle.diseases for event in events):
+        return [finding(Reason.DISEASE_OTHER)]
     return []

@@ -9,7 +9,7 @@ from typing import Any
 
 import cbor2
 import pytest
-from desk import NOW, Desk, Signer, dose, instant, person, recovery, reopened, lab_result, vaccination
+from desk import NOW, Desk, Signer, dose, instant, lab_result, person, recovery, reopened, vaccination
 
 from verifier.policy.bundle import RuleBundle
 from verifier.reasons import Reason, State
@@ -78,6 +78,16 @@ def test_two_events_in_one_certificate_fail(desk: Desk, signer: Signer, payload:
 def test_an_empty_certificate_is_malformed(desk: Desk, signer: Signer, payload: dict[str, Any]) -> None:
     """No event: FAIL MALFORMED."""
     assert desk.outcome(signer.issue({**person(), **payload})) == (FAIL, [Reason.MALFORMED])
+
+
+@pytest.mark.scenario("SC-F06")
+def test_another_disease_than_the_rule_sets_is_shown_and_not_judged(desk: Desk, signer: Signer) -> None:
+    """Disease other than the rule set's: CHECK DISEASE_OTHER, facts shown, no verdict."""
+    desk.bundle = RuleBundle("covid-19", "1.0.0", "signature", NOW, diseases=frozenset({"840539006"}))
+    assert desk.outcome(signer.issue(vaccination())) == (PASS, [])
+    yellow_fever = signer.issue(vaccination(tg="16541001"))
+    assert desk.outcome(yellow_fever) == (CHECK, [Reason.DISEASE_OTHER])
+    assert desk.judged(yellow_fever).verdict.certificate.events[0].disease == "16541001"
 
 
 @pytest.mark.scenario("SC-F07")

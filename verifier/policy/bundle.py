@@ -24,7 +24,7 @@ from typing import Any
 FORMAT_VERSION = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _VERSION = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}")
-_KNOWN = {"name", "version", "asks", "valid_from", "valid_to", "texts", "value_sets", "rules"}
+_KNOWN = {"name", "version", "asks", "valid_from", "valid_to", "diseases", "texts", "value_sets", "rules"}
 
 
 class BundleError(ValueError):
@@ -36,7 +36,8 @@ class RuleBundle:
     """One set of rules.
 
     name, version: as shown on every result. asks: ``signature`` (nothing beyond an authentic document).
-    valid_from, valid_to: aware instants; the end is exclusive, ``None`` is open. texts: its title by
+    valid_from, valid_to: aware instants; the end is exclusive, ``None`` is open. diseases: the codes that it
+    is about; a certificate for another one is not judged, and empty means every disease. texts: its title by
     language. value_sets: codes by the set's id.
     """
 
@@ -45,6 +46,7 @@ class RuleBundle:
     asks: str
     valid_from: datetime
     valid_to: datetime | None = None
+    diseases: frozenset[str] = frozenset()
     texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     value_sets: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -78,6 +80,7 @@ def encode_bundles(bundles: Iterable[RuleBundle]) -> bytes:
             "asks": b.asks,
             "valid_from": _text(b.valid_from),
             "valid_to": None if b.valid_to is None else _text(b.valid_to),
+            "diseases": sorted(b.diseases),
             "texts": dict(b.texts),
             "value_sets": {name: sorted(codes) for name, codes in b.value_sets.items()},
             "rules": [],
@@ -133,6 +136,7 @@ def _bundle(row: Any, where: str) -> RuleBundle:
         asks="signature",
         valid_from=valid_from,
         valid_to=valid_to,
+        diseases=_codes(row.get("diseases", []), f"{where}.diseases"),
         texts=MappingProxyType(_texts(row.get("texts", {}), f"{where}.texts")),
         value_sets=MappingProxyType(_value_sets(row.get("value_sets", {}), f"{where}.value_sets")),
     )
@@ -147,10 +151,13 @@ def _texts(value: Any, where: str) -> dict[str, str]:
 def _value_sets(value: Any, where: str) -> dict[str, frozenset[str]]:
     if not isinstance(value, dict):
         raise BundleError(f"{where}: an object of lists is expected")
-    for name, codes in value.items():
-        if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-            raise BundleError(f"{where}.{name}: a list of codes is expected")
-    return {name: frozenset(codes) for name, codes in value.items()}
+    return {name: _codes(codes, f"{where}.{name}") for name, codes in value.items()}
+
+
+def _codes(value: Any, where: str) -> frozenset[str]:
+    if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
+        raise BundleError(f"{where}: a list of codes is expected")
+    return frozenset(value)
 
 
 def _instant(value: Any, where: str) -> datetime:
