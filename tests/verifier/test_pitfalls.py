@@ -271,7 +271,7 @@ def test_pitfall_22_lenient_reading_needs_somebody_who_vouches(vectors: Any) -> 
     for der in refused:
         with pytest.raises(KeyRefusedError, match="strict DER"):
             load_certificate(der)
-        assert load_certificate(der, vouched=True).country is not None
+        load_spki(load_certificate(der, vouched=True).spki)
 
 
 @pytest.mark.parametrize(
