@@ -22,7 +22,8 @@ MAY_IMPORT = {
 # The heart imports value modules: nothing that opens a file or a socket, reads a clock, or writes a log.
 PURE = {
     "__future__", "array", "base64", "binascii", "collections", "dataclasses", "datetime", "enum",
-    "functools", "hashlib", "io", "json", "math", "re", "sys", "types", "typing", "unicodedata", "urllib", "zlib",
+    "functools", "hashlib", "io", "json", "math", "re", "sys", "types", "typing", "unicodedata",
+    "urllib", "zlib",
     "asn1crypto", "cbor2", "cryptography", "nacl",
 }  # fmt: skip
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input"}

@@ -1,0 +1,108 @@
+# Vaxgate: every target sets up what it needs and exits non-zero when what it promises is not so.
+# On a fresh Debian or Pi OS machine python3 and make are enough to begin with.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# T=path and K=pattern choose tests; N and SECONDS bound the long runs; ONCE=1 runs the demo's cast once.
+T ?= tests
+K ?=
+N ?= 200000
+SEED ?= 1
+ONCE ?=
+
+.PHONY: help dev demo test lint format types ci ci-full bench interop scenarios fuzz wheel clean browser lock
+
+help: ## this list
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+# --- the environment -------------------------------------------------------------------------------------
+
+# $(call need,what is missing,packages): install them when root, else say what to type and stop.
+need = if [ "$$(id -u)" = 0 ]; then \
+	    echo "installing $(2)"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) >/dev/null; \
+	  else echo "$(1) is missing. Type: sudo apt-get install $(2)" >&2; false; fi
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) was found" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { $(call need,python3-venv,python3-venv); }
+	$(PYTHON) -m venv $(VENV)
+
+# What the product needs to run, and the project itself, editable, with its commands in .venv/bin.
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+	@echo "setting up the environment (once)"
+	@$(PIP) install --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation -e . 2>/dev/null || $(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+browser: # Debian's Chromium, for the tests that look at the kiosk page
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+	  { $(call need,Chromium,chromium chromium-driver fonts-dejavu-core); } || \
+	  [ -z "$(CI)" ] || exit 1
+
+dev: $(VENV)/.dev ## the environment in .venv, commands in .venv/bin
+
+lock: $(VENV)/.dev ## pin the requirements anew, with hashes for every architecture
+	@$(BIN)/python requirements/lock.py
+
+# --- daily work ------------------------------------------------------------------------------------------
+
+demo: $(VENV)/.runtime ## a browser page where certificate after certificate is judged (ONCE=1: the cast once)
+	@$(BIN)/vaxgate demo $(if $(ONCE),--once)
+
+test: $(VENV)/.dev browser ## all tests (T=path K=pattern)
+	@$(BIN)/pytest -q -n 2 --dist loadfile $(T) $(if $(K),-k '$(K)')
+
+lint: $(VENV)/.dev ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(VENV)/.dev ## put the code into its form
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.dev ## mypy --strict over the four packages
+	@$(BIN)/mypy
+
+scenarios: $(VENV)/.dev browser ## rows of the scenario table that a passed test bears, of 193, and the missing
+	@$(BIN)/pytest -q -n 2 --dist loadfile --scenarios tests
+
+wheel: $(VENV)/.dev ## build the wheel, install it in a clean environment, run each command from elsewhere
+	@rm -rf build/wheel dist && mkdir -p build/wheel
+	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	@$(PYTHON) -m venv build/wheel/venv
+	@build/wheel/venv/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/runtime.txt
+	@build/wheel/venv/bin/python -m pip --disable-pip-version-check --quiet install --no-deps dist/*.whl
+	@$(BIN)/python tests/try_wheel.py build/wheel/venv
+	@ls dist/*.whl
+
+# --- what integrators look at ------------------------------------------------------------------------------
+
+interop: $(VENV)/.dev ## the published vectors, every suite; writes the tables of docs/interop.md
+	@$(BIN)/python tests/interop.py
+
+bench: $(VENV)/.dev ## medians of each step, and the chain against a bare signature check
+	@$(BIN)/python tests/bench.py --json build/bench.json
+
+fuzz: $(VENV)/.dev ## hostile texts, containers, claims and pictures (N=200000 SEED=1)
+	@$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED)
+
+# --- landing -----------------------------------------------------------------------------------------------
+
+ci: lint types scenarios wheel ## what .ci/run calls
+
+ci-full: ci interop bench fuzz ## everything that is too slow for every change
+	@$(MAKE) --no-print-directory demo ONCE=1
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) .vaxgate build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
