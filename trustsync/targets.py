@@ -124,10 +124,11 @@ def _key_record(item: Any, number: int) -> KeyRecord:
     environment = _field(item, "env", str, where)
     if environment not in ("production", "test"):
         raise TargetError(f"{where}.env: {environment!r} is neither production nor test")
+    word = _field(item, "st", str, where)
     try:
-        status = KeyStatus(_field(item, "st", str, where))
+        status = KeyStatus(word)
     except ValueError:
-        raise TargetError(f"{where}.st: unknown status {item['st']!r}") from None
+        raise TargetError(f"{where}.st: unknown status {word!r}") from None
     if not item.get("kid"):
         raise TargetError(f"{where}.kid: missing or empty")
     uses = _field(item, "use", list, where, None)
@@ -166,10 +167,11 @@ def decode_index(data: bytes) -> tuple[SegmentRecord, ...]:
         where = f"segments[{number}]"
         if not isinstance(item, dict):
             raise TargetError(f"{where}: not a map")
+        number_of_kind = _field(item, "kind", int, where)
         try:
-            kind = HashKind(_field(item, "kind", int, where))
+            kind = HashKind(number_of_kind)
         except ValueError:
-            raise TargetError(f"{where}.kind: unknown hash kind {item['kind']!r}") from None
+            raise TargetError(f"{where}.kind: unknown hash kind {number_of_kind}") from None
         record = SegmentRecord(
             path=_field(item, "path", str, where),
             scope=_field(item, "scope", bytes, where),

@@ -1,0 +1,303 @@
+"""A trust repository of our own, served over real HTTP on loopback, and the faults that it can be given.
+
+publisher.keys = [key(1), key(2)]
+publisher.publish(START)                     # metadata/ and targets/, every role signed
+server.faults["timestamp.json"] = redirect   # from now on this is the answer for it
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Metadata,
+    MetaFile,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+
+from trustsync.fetcher import Limits
+from trustsync.store import open_store
+from trustsync.sync import SyncConfig, SyncResult, sync_once
+from trustsync.targets import (
+    KEYS_PATH,
+    REVOCATION_INDEX_PATH,
+    RULES_PATH,
+    SIGNED_AT_FIELD,
+    KeyRecord,
+    SegmentRecord,
+    encode_index,
+    encode_keys,
+    encode_segment,
+    segment_path,
+)
+from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
+from verifier.trust import HashKind, TrustedKey
+
+START = datetime(2021, 11, 28, 10, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+QUICK = Limits(total=20.0, gap=2.0, rate=512.0, grace=5.0)
+
+_LIVES = {"trust": 60, "revocation": 14, "rules": 90}
+_PATHS = {"trust": "trust/*", "revocation": "revocation/*", "rules": "rules/*"}
+
+
+def key(number: int, environment: str = "production", **facts: Any) -> KeyRecord:
+    """A key record with an invented KID; nothing here verifies certificates."""
+    kid = bytes([number]) * 8
+    return KeyRecord(TrustedKey(kid=kid, spki=b"spki %d" % number, country="XV", **facts), environment)
+
+
+def digest(number: int) -> bytes:
+    """An invented revocation hash."""
+    return number.to_bytes(2, "big") * 8
+
+
+class Publisher:
+    """The publishing side: what it would publish stands in its fields until :meth:`publish`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.keys: list[KeyRecord] = [key(1), key(2), key(9, "test")]
+        self.revoked: dict[tuple[bytes, HashKind], list[bytes]] = {
+            (bytes([1]) * 8, HashKind.UCI): [digest(n) for n in range(20)],
+            (bytes([2]) * 8, HashKind.SIGNATURE): [digest(n) for n in range(30, 33)],
+        }
+        self.bundles = [SIGNATURE_ONLY]
+        self.override: dict[str, bytes] = {}  # targets to publish in place of what the fields say
+        self.smuggled: dict[str, dict[str, bytes]] = {}
+        self.lengths: dict[str, int] = {}  # lengths to sign in place of the true ones
+        self.signers = {
+            "root": [CryptoSigner.generate_ed25519() for _ in range(3)],
+            "targets": [CryptoSigner.generate_ed25519() for _ in range(2)],
+            **{role: [CryptoSigner.generate_ed25519()] for role in ("snapshot", "timestamp", *_LIVES)},
+        }
+        self.versions: dict[str, int] = {}
+        self._held: dict[str, dict[str, TargetFile]] = {}
+        self._born: datetime | None = None
+
+    @property
+    def root(self) -> bytes:
+        """The root that a client pins."""
+        return (self.directory / "metadata" / "1.root.json").read_bytes()
+
+    def publish(self, now: datetime, *, resign: tuple[str, ...] = ()) -> None:
+        """Write the repository as of ``now``: roles whose targets changed, snapshot if any did, timestamp.
+
+        resign: roles to sign again although nothing in them changed.
+        """
+        if self._born is None:
+            self._born = now
+            self._publish_offline_roles(now)
+        changed = False
+        for role, targets in self._targets().items():
+            infos = {path: self._info(path, data) for path, data in targets.items()}
+            if infos != self._held.get(role) or role in resign:
+                changed = True
+                self._held[role] = infos
+                expires = now + timedelta(days=_LIVES[role])
+                self._write(role, Targets(self._next(role), None, expires, infos))
+                for path, data in targets.items():
+                    self._write_target(path, data)
+        if changed:
+            meta = {
+                f"{role}.json": MetaFile(version)
+                for role, version in self.versions.items()
+                if role in ("targets", *_LIVES)
+            }
+            self._write("snapshot", Snapshot(self._next("snapshot"), None, now + 14 * DAY, meta=meta))
+        self.sign_timestamp(now)
+
+    def sign_timestamp(self, now: datetime, fields: dict[str, Any] | None = None) -> None:
+        """A new timestamp over the snapshot as it is."""
+        said = {SIGNED_AT_FIELD: now.isoformat().replace("+00:00", "Z")} if fields is None else fields
+        meta = MetaFile(self.versions["snapshot"])
+        self._write(
+            "timestamp",
+            Timestamp(
+                self._next("timestamp"), None, now + 3 * DAY, snapshot_meta=meta, unrecognized_fields=said
+            ),
+        )
+
+    def smuggle(self, role: str, path: str, data: bytes) -> None:
+        """Let ``role`` sign a target outside its paths from now on."""
+        self.smuggled.setdefault(role, {})[path] = data
+
+    def rotate_timestamp_key(self, now: datetime) -> None:
+        """A second root that names another timestamp key, and a timestamp by it."""
+        root = self._root
+        (old,) = self.signers["timestamp"]
+        new = CryptoSigner.generate_ed25519()
+        root.revoke_key(old.public_key.keyid, "timestamp")
+        root.add_key(new.public_key, "timestamp")
+        root.version = self._next("root")
+        self.signers["timestamp"] = [new]
+        self._write("root", root)
+        self.sign_timestamp(now)
+
+    def copy(self, to: Path) -> None:
+        """Keep the repository's files as they are now, for a replay."""
+        shutil.copytree(self.directory, to, dirs_exist_ok=True)
+
+    def restore(self, kept: Path) -> None:
+        """Put kept files back, as an attacker would who replays them."""
+        shutil.rmtree(self.directory)
+        shutil.copytree(kept, self.directory)
+
+    def _publish_offline_roles(self, now: datetime) -> None:
+        root = Root(None, None, now + 365 * DAY, consistent_snapshot=True)
+        for role in ("root", "targets", "snapshot", "timestamp"):
+            for signer in self.signers[role]:
+                root.add_key(signer.public_key, role)
+        root.roles["root"].threshold = 2
+        root.roles["targets"].threshold = 2
+        self._root = root
+        root.version = self._next("root")
+        self._write("root", root)
+        roles = {
+            role: DelegatedRole(
+                role, [s.public_key.keyid for s in self.signers[role]], 1, True, paths=[_PATHS[role]]
+            )
+            for role in _LIVES
+        }
+        keys = {s.public_key.keyid: s.public_key for role in _LIVES for s in self.signers[role]}
+        targets = Targets(self._next("targets"), None, now + 180 * DAY)
+        targets.delegations = Delegations(keys, roles)
+        self._write("targets", targets)
+
+    def _targets(self) -> dict[str, dict[str, bytes]]:
+        segments = {place: encode_segment(entries) for place, entries in self.revoked.items()}
+        records = [
+            SegmentRecord(segment_path(scope, kind), scope, kind, len(data) // 8)
+            for (scope, kind), data in segments.items()
+        ]
+        published = {
+            "trust": {KEYS_PATH: encode_keys(self.keys)},
+            "revocation": {
+                REVOCATION_INDEX_PATH: encode_index(records),
+                **{segment_path(*place): data for place, data in segments.items()},
+            },
+            "rules": {RULES_PATH: encode_bundles(self.bundles)},
+        }
+        return {
+            role: {path: self.override.get(path, data) for path, data in targets.items()}
+            | self.smuggled.get(role, {})
+            for role, targets in published.items()
+        }
+
+    def _info(self, path: str, data: bytes) -> TargetFile:
+        info = TargetFile.from_data(path, data, ["sha256"])
+        info.length = self.lengths.get(path, info.length)
+        return info
+
+    def _next(self, role: str) -> int:
+        self.versions[role] = self.versions.get(role, 0) + 1
+        return self.versions[role]
+
+    def _write(self, role: str, signed: Any) -> None:
+        metadata = Metadata(signed)
+        for signer in self.signers[role]:
+            metadata.sign(signer, append=True)
+        folder = self.directory / "metadata"
+        folder.mkdir(parents=True, exist_ok=True)
+        name = "timestamp.json" if role == "timestamp" else f"{signed.version}.{role}.json"
+        (folder / name).write_bytes(metadata.to_bytes())
+
+    def _write_target(self, path: str, data: bytes) -> None:
+        prefixed = TargetFile.from_data(path, data, ["sha256"]).get_prefixed_paths()[0]
+        file = self.directory / "targets" / prefixed
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+
+Fault = Callable[[SimpleHTTPRequestHandler, Path], None]
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a directory; ``faults`` maps the end of a path to the answer given in place of the file."""
+
+    daemon_threads = True
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.faults: dict[str, Fault] = {}
+        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    server: Server
+
+    def __init__(self, request: Any, client: Any, server: Server) -> None:
+        super().__init__(request, client, server, directory=str(server.directory))
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        for end, fault in self.server.faults.items():
+            if self.path.endswith(end):
+                fault(self, self.server.directory / self.path.lstrip("/"))
+                return
+        super().do_GET()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests read ``asked`` instead."""
+
+
+@dataclass
+class Site:
+    """One repository, its server and one appliance's store."""
+
+    publisher: Publisher
+    server: Server
+    store: Path
+
+    def config(self, **changes: Any) -> SyncConfig:
+        """The appliance's configuration; ``changes`` replace fields."""
+        facts: dict[str, Any] = {
+            "url": self.server.url,
+            "root": self.publisher.root,
+            "store": self.store,
+            "limits": QUICK,
+        }
+        return SyncConfig(**(facts | changes))
+
+    def sync(self, now: datetime, **changes: Any) -> SyncResult:
+        """One sync at ``now``."""
+        self.server.asked.clear()
+        return sync_once(self.config(**changes), now=now)
+
+    def start_over(self, now: datetime) -> None:
+        """Another repository in place of this one, set up at ``now``."""
+        shutil.rmtree(self.publisher.directory)
+        self.publisher = Publisher(self.publisher.directory)
+        self.publisher.publish(now)
+
+    def facts(self) -> Any:
+        """What a reader that opens the store anew sees of the list in force, as comparable values."""
+        snapshot = open_store(self.store).current()
+        return deepcopy(
+            (
+                snapshot.generation,
+                dict(snapshot.trust.keys),
+                snapshot.trust.test_kids,
+                snapshot.signed_at,
+                {name: (item.version, item.count) for name, item in snapshot.sets.items()},
+            )
+        )

@@ -1,0 +1,111 @@
+"""What may be installed: the gate between bytes that were proven and a list that is believed.
+
+Signatures were checked before; here the content is. The rules this module keeps:
+
+* Pure: bytes in, an :class:`Accepted` out, or a RefusedError that names the place. No file, clock or network.
+* All or nothing. There is no partly accepted list.
+* A list without keys is never installed, and a segment that the index names must be there, whole and sorted.
+* Every bundle of rules must load here, before the first scan asks for it.
+
+    records = list_segments(index_bytes)              # what else has to be fetched
+    accepted = accept({path: bytes, ...})
+    accepted.keys, accepted.segments, accepted.bundles
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from trustsync.errors import Alarm, RefusedError
+from trustsync.targets import (
+    KEYS_PATH,
+    REVOCATION_INDEX_PATH,
+    RULES_PATH,
+    KeyRecord,
+    SegmentRecord,
+    TargetError,
+    check_segment,
+    decode_index,
+    decode_keys,
+)
+from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
+
+# The roles of the repository and the document that each of them must publish.
+DOCUMENTS = {"trust": KEYS_PATH, "revocation": REVOCATION_INDEX_PATH, "rules": RULES_PATH}
+
+MAX_DOCUMENT = 64 << 20  # bytes of one document: 20,000 key records with their certificates fit
+MAX_SEGMENT = 1 << 30  # bytes of one segment: the EU's planning maximum is 80 million entries of 8
+MAX_SCOPE = 64  # bytes of a scope; a KID has 8, and the file's name must stay a legal one
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The content of one list, every part of it checked."""
+
+    keys: tuple[KeyRecord, ...]
+    segments: tuple[SegmentRecord, ...]
+    bundles: tuple[RuleBundle, ...]
+
+
+def accept(targets: Mapping[str, bytes | memoryview], *, known: Set[SegmentRecord] = frozenset()) -> Accepted:
+    """The list that these targets are, or a RefusedError.
+
+    targets: by path; a segment may be a view of a mapped file. known: segments that were accepted before
+    with these very bytes (by their hash), whose order need not be looked at again.
+    """
+    try:
+        # 1. Keys, 2. rules: canonical, counted, not empty.
+        keys = decode_keys(bytes(_present(targets, KEYS_PATH)))
+        bundles = decode_bundles(bytes(_present(targets, RULES_PATH)))
+        # 3. The index, and 4. every segment that it names.
+        segments = list_segments(bytes(_present(targets, REVOCATION_INDEX_PATH)))
+        for record in segments:
+            data = _present(targets, record.path)
+            if record not in known:
+                check_segment(data, record)
+    except (TargetError, BundleError) as error:
+        raise _refused(error) from error
+    return Accepted(keys, segments, bundles)
+
+
+def list_segments(index: bytes) -> tuple[SegmentRecord, ...]:
+    """The segments that an index names, each once and in order, or a RefusedError."""
+    try:
+        segments = decode_index(index)
+    except TargetError as error:
+        raise _refused(error) from error
+    previous = ""
+    for record in segments:
+        if record.path <= previous:
+            raise _refused(f"{REVOCATION_INDEX_PATH}: {record.path} is named twice or out of order")
+        if not 1 <= len(record.scope) <= MAX_SCOPE:
+            raise _refused(f"{REVOCATION_INDEX_PATH}: a scope of {len(record.scope)} bytes")
+        previous = record.path
+    return segments
+
+
+def check_size(path: str, length: int) -> None:
+    """Raise RefusedError when a target's signed length is beyond what we ever install."""
+    most = MAX_DOCUMENT if path in DOCUMENTS.values() else MAX_SEGMENT
+    if length > most:
+        raise RefusedError(
+            f"{path}: {length} bytes are announced, at most {most} are installed; "
+            "the list in force stays, and the publisher must be told",
+            Alarm.TOO_BIG,
+        )
+
+
+def _present(targets: Mapping[str, bytes | memoryview], path: str) -> bytes | memoryview:
+    data = targets.get(path)
+    if data is None:
+        raise _refused(f"{path}: missing")
+    return data
+
+
+def _refused(what: object) -> RefusedError:
+    return RefusedError(
+        f"the list is signed but not fit to install: {what}; the list in force stays, "
+        "and the publisher must be told",
+        Alarm.CONTENT,
+    )

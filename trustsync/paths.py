@@ -1,0 +1,99 @@
+"""Where things lie on this machine, and the few settings of the trust store.
+
+The rules this module keeps:
+
+* One data directory: ``VAXGATE_DATA``, else ``.vaxgate`` in a checkout, else ``/var/lib/vaxgate``.
+* The trust store is one directory in it, written by the sync alone.
+* Settings come from the command line first, then from ``[trust]`` of ``vaxgate.toml``.
+
+    trust_dir()                          # .../trust
+    settings = load_settings(Path("vaxgate.toml"))
+    settings.url, settings.root, settings.store
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trustsync.errors import SettingsError
+
+CONFIG_NAME = "vaxgate.toml"
+_SYSTEM_DATA = Path("/var/lib/vaxgate")
+_MAX_CONFIG = 1 << 20  # bytes of a configuration file
+
+
+@dataclass(frozen=True, slots=True)
+class TrustSettings:
+    """The section ``[trust]``. url: of the repository. root: file of the pinned root. store: directory."""
+
+    url: str | None = None
+    root: Path | None = None
+    store: Path | None = None
+
+
+def data_dir(environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> Path:
+    """The directory under which everything that is kept is kept. It need not exist yet."""
+    chosen = (os.environ if environment is None else environment).get("VAXGATE_DATA")
+    if chosen:
+        return Path(chosen)
+    here = Path.cwd() if cwd is None else cwd
+    return here / ".vaxgate" if _is_checkout(here) else _SYSTEM_DATA
+
+
+def trust_dir() -> Path:
+    """The trust store of this machine."""
+    return data_dir() / "trust"
+
+
+def load_settings(path: Path | None = None) -> TrustSettings:
+    """The section ``[trust]`` of a configuration file; keys that it does not name are ``None``.
+
+    path: the file; without it ``vaxgate.toml`` of the current directory, if there is one. Relative paths
+    in the file are relative to the file. Other sections and keys are the appliance's business. Raises
+    SettingsError when the file cannot be read or one of the three keys is not a text.
+    """
+    if path is None:
+        path = Path(CONFIG_NAME)
+        if not path.is_file():
+            return TrustSettings()
+    section = _toml(path).get("trust", {})
+    if not isinstance(section, dict):
+        raise SettingsError(f"{path}: [trust] is not a section")
+    for name in ("url", "root", "store"):
+        if not isinstance(section.get(name, ""), str):
+            raise SettingsError(f"{path}: [trust] {name} must be a text in quotes")
+    base = path.parent
+    root, store = section.get("root"), section.get("store")
+    return TrustSettings(
+        url=section.get("url") or None,
+        root=base / root if root else None,
+        store=base / store if store else None,
+    )
+
+
+def _is_checkout(directory: Path) -> bool:
+    project = directory / "pyproject.toml"
+    if not project.is_file():
+        return False
+    try:
+        return bool(_toml(project).get("project", {}).get("name") == "vaxgate")
+    except SettingsError:
+        return False
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_CONFIG + 1)
+        if len(text) > _MAX_CONFIG:
+            raise SettingsError(f"{path}: larger than {_MAX_CONFIG} bytes; that is no configuration file")
+        return tomllib.loads(text.decode())
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
