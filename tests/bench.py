@@ -165,9 +165,7 @@ def main() -> int:
     print(f"\nchain without picture / bare signature check, ES256, same run: {chain / bare:.2f}")
     if speed:
         result["chain_to_openssl_speed"] = chain / speed
-        print(
-            f"chain without picture / `openssl speed` P-256 verify ({speed:.1f} us), same run: {chain / speed:.2f}"
-        )
+        print(f"chain without picture / `openssl speed` P-256 verify ({speed:.1f} us): {chain / speed:.2f}")
 
     print("\nworst codes: milliseconds of one, and the process's growth so far in MiB")
     desk = Desk()
@@ -184,9 +182,8 @@ def main() -> int:
             spent.append((perf_counter_ns() - start) / 1e6)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) / 1024
         result["worst"][name] = {"ms": max(spent), "grown_mib": grown, "state": verdict.state}
-        print(
-            f"  {name:24}{max(spent):8.2f} ms {grown:8.1f} MiB  {verdict.state} {[str(f.code) for f in verdict.reasons]}"
-        )
+        reasons = " ".join(found.code for found in verdict.reasons)
+        print(f"  {name:24}{max(spent):8.2f} ms {grown:8.1f} MiB  {verdict.state} {reasons}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(result, indent=1) + "\n")

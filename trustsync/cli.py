@@ -56,7 +56,8 @@ def _once(options: argparse.Namespace) -> int:
         )
     config = SyncConfig(url=url, root=_root_bytes(root), store=_store(options))
     try:
-        result = sync_once(config, now=datetime.now(UTC), progress=lambda step: print(step, file=sys.stderr))
+        now = options.at or datetime.now(UTC)
+        result = sync_once(config, now=now, progress=lambda step: print(step, file=sys.stderr))
     except SettingsError:
         raise
     except TrustSyncError as error:
@@ -162,6 +163,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     once.add_argument("--url", help="address of the repository, above metadata/ and targets/")
     once.add_argument("--root", type=Path, metavar="ROOT.json", help="the pinned root")
+    once.add_argument(
+        "--at",
+        type=_instant,
+        metavar="INSTANT",
+        help="sync as of this instant, for CI against an issuer with a --clock (default: now)",
+    )
     once.set_defaults(run=_once)
 
     status = verbs.add_parser(
