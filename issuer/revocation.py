@@ -1,0 +1,55 @@
+"""What a revocation entry is the hash of, on the side of the one who revokes.
+
+The rules this module keeps:
+
+* Three hashes, each the first 16 bytes of a SHA-256: of the identifier as written, of country and identifier,
+  of the signature. For ECDSA only R, its first half, counts: S can be changed by anybody who holds the code.
+* Entries are published by scope: a KID, or a whole country where the KID is not known.
+
+    entry = uvci_digest("URN:UVCI:01:XV:…")
+    targets = segments(registry.revoked())       # path → bytes, the index among them
+
+Source: EU DCC gateway, revocation hash types.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from issuer.keys import Algorithm
+from trustsync.targets import (
+    REVOCATION_INDEX_PATH,
+    SEGMENT_WIDTH,
+    SegmentRecord,
+    encode_index,
+    encode_segment,
+    segment_path,
+)
+from verifier.trust import HashKind
+
+DIGEST = 16  # bytes
+
+
+def signature_digest(algorithm: Algorithm, signature: bytes) -> bytes:
+    """The entry that revokes by signature. signature: raw, as COSE has it."""
+    counted = signature[: len(signature) // 2] if algorithm is Algorithm.ES256 else signature
+    return hashlib.sha256(counted).digest()[:DIGEST]
+
+
+def uvci_digest(uvci: str, country: str = "") -> bytes:
+    """The entry that revokes by identifier, or by country and identifier where a country is given."""
+    return hashlib.sha256((country + uvci).encode()).digest()[:DIGEST]
+
+
+def segments(entries: Iterable[tuple[bytes, HashKind, bytes]]) -> dict[str, bytes]:
+    """The targets of the ``revocation`` role for these entries (scope, kind, digest)."""
+    grouped: dict[tuple[bytes, HashKind], list[bytes]] = {}
+    for scope, kind, entry in entries:
+        grouped.setdefault((scope, kind), []).append(entry)
+    targets, records = {}, []
+    for (scope, kind), digests in grouped.items():
+        path, data = segment_path(scope, kind), encode_segment(digests)
+        targets[path] = data
+        records.append(SegmentRecord(path, scope, kind, count=len(data) // SEGMENT_WIDTH))
+    return targets | {REVOCATION_INDEX_PATH: encode_index(records)}

@@ -1,0 +1,131 @@
+"""Who vouches for a signing key: the country's CSCA and the X.509 certificates (DSC) that it issues.
+
+The rules this module keeps:
+
+* A DSC's subject names the country; its KID is the first 8 bytes of the SHA-256 of its DER.
+* Usage OIDs stand in the extended key usage only when a key is restricted; without them it may sign all.
+* Periods follow from the clock. They begin a year before it, so that an issuer made today can issue
+  the document of last month that a checkpoint must learn to refuse.
+* The same key, serial and clock give the same certificate, to the byte.
+
+    csca = make_csca("XV", key, serial, now)
+    der = make_dsc(csca_der=csca, csca_key=key, spki=signing.spki(), name="XV DSC ES256 1", ...)
+    listed_key(der, KeyStatus.ACTIVE)    # as the published list has it
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.x509.oid import NameOID, ObjectIdentifier
+
+from issuer.keys import EcdsaKey
+from verifier.keys import trusted_key
+from verifier.trust import KeyStatus, TrustedKey
+
+ORGANISATION = "Vaxgate reference issuer"
+BACKDATED = timedelta(days=365)  # how long before the clock a key's period begins
+DSC_LIFE = timedelta(days=2 * 365)  # after the clock
+CSCA_LIFE = timedelta(days=5 * 365)
+
+# The usage OIDs of the EU DCC by the letter of the event.
+USAGE_OIDS = {
+    "t": ObjectIdentifier("1.3.6.1.4.1.1847.2021.1.1"),
+    "v": ObjectIdentifier("1.3.6.1.4.1.1847.2021.1.2"),
+    "r": ObjectIdentifier("1.3.6.1.4.1.1847.2021.1.3"),
+}
+
+
+def make_csca(country: str, key: EcdsaKey, serial: int, now: datetime) -> bytes:
+    """The self-signed certificate of the country's CSCA, DER."""
+    name = _name(country, f"{country} CSCA")
+    public = key.private.public_key()
+    begin = now.replace(microsecond=0)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(public)
+        .serial_number(serial)
+        .not_valid_before(begin - BACKDATED)
+        .not_valid_after(begin + CSCA_LIFE)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    )
+    return _signed(builder, key)
+
+
+def make_dsc(
+    *,
+    csca: bytes,
+    csca_key: EcdsaKey,
+    spki: bytes,
+    country: str,
+    name: str,
+    serial: int,
+    now: datetime,
+    uses: frozenset[str] | None = None,
+) -> bytes:
+    """The certificate of a signing key, DER.
+
+    spki: its public key. uses: letters ``t``, ``v``, ``r`` of what it may sign; ``None`` for everything.
+    """
+    authority = x509.load_der_x509_certificate(csca)
+    public = load_der_public_key(spki)
+    begin = now.replace(microsecond=0)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(_name(country, name))
+        .issuer_name(authority.subject)
+        .public_key(public)  # type: ignore[arg-type]  # P-256, RSA and Ed25519 are all that this issuer makes
+        .serial_number(serial)
+        .not_valid_before(begin - BACKDATED)
+        .not_valid_after(begin + DSC_LIFE)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(csca_key.private.public_key()), critical=False
+        )
+    )
+    if uses is not None:
+        oids = [USAGE_OIDS[letter] for letter in sorted(uses)]
+        builder = builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
+    return _signed(builder, csca_key)
+
+
+def listed_key(certificate: bytes, status: KeyStatus) -> TrustedKey:
+    """The entry of the published list for this DSC, read from it as the verifier would."""
+    return replace(trusted_key(certificate, source=ORGANISATION), status=status)
+
+
+def _name(country: str, common: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, country),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION),
+            x509.NameAttribute(NameOID.COMMON_NAME, common),
+        ]
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _signed(builder: x509.CertificateBuilder, key: EcdsaKey) -> bytes:
+    certificate = builder.sign(key.private, hashes.SHA256(), ecdsa_deterministic=True)
+    return certificate.public_bytes(serialization.Encoding.DER)

@@ -1,0 +1,393 @@
+"""The command ``vaxgate-issuer``: answers, errors in words, and ``serve`` as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from issuer.cli import main
+from issuer.office import Issuer
+from verifier.reasons import Reason
+from verifier.wire.hc1 import decode_claims, open_hcert
+
+CLOCK = "2021-09-01T08:00:00Z"
+READY_WITHIN = 20  # seconds: ten times the promise of two
+HOLDER = ["--surname", "Trương", "--given", "Mỹ Ước", "--dob", "2001-12-24"]
+
+# What the child may not do: reach anything but the loopback interface.
+GUARDED = """
+import socket, sys
+connect = socket.socket.connect
+def only_here(self, address):
+    if address[0] != "127.0.0.1":
+        raise SystemExit(f"the network was asked for: {address[0]}")
+    return connect(self, address)
+socket.socket.connect = only_here
+from issuer.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def _claims(text: str) -> Any:
+    return decode_claims(open_hcert(text).payload)
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    assert main([str(argument) for argument in arguments]) == 0
+    return capsys.readouterr().out
+
+
+def _fails(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """The one line on stderr of a call that cannot be done; nothing goes to stdout."""
+    assert main([str(argument) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("vaxgate-issuer: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def _misused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """What argparse says about wrong arguments."""
+    with pytest.raises(SystemExit) as left:
+        main([str(argument) for argument in arguments])
+    assert left.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["init", "serve", "issue", "revoke", "rotate", "publish"])
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the command as a whole lists exactly the verbs that work."""
+    with pytest.raises(SystemExit) as left:
+        main([verb, "--help"])
+    assert left.value.code == 0
+    assert f"example:\n  vaxgate-issuer {verb} " in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert f"\n    {verb} " in capsys.readouterr().out
+
+
+def test_init_makes_an_issuer_and_says_which_root_to_pin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Keys of three algorithms and of a test environment, published at once."""
+    office = tmp_path / "office"
+    answer = json.loads(_run(capsys, "init", office, "--seed", "s", "--clock", CLOCK, "--json"))
+    assert answer["country"] == "XV"
+    assert [(key["alg"], key["environment"]) for key in answer["keys"]] == [
+        ("ES256", "production"),
+        ("PS256", "production"),
+        ("EdDSA", "production"),
+        ("ES256", "test"),
+    ]
+    assert json.loads(Path(answer["root"]).read_bytes())["signed"]["_type"] == "root"
+    assert "not empty" in _fails(capsys, "init", office)
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "ps256", "EdDSA"])
+def test_issue_prints_the_text_of_a_certificate(
+    algorithm: str, office: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on stdout that a verifier takes as it is."""
+    out = _run(
+        capsys,
+        "issue",
+        "--data",
+        office,
+        "--kind",
+        "vaccination",
+        "--alg",
+        algorithm,
+        *HOLDER,
+        "--clock",
+        CLOCK,
+    )
+    text = out.removesuffix("\n")
+    assert "\n" not in text
+    claims = _claims(text)
+    assert claims.hcert[1]["nam"]["fnt"] == "TRUONG"
+    assert claims.issued_at.isoformat() == "2021-09-01T08:00:00+00:00"
+    assert claims.expires_at.isoformat() == "2022-09-01T08:00:00+00:00"
+
+
+def test_issue_takes_the_facts_of_each_event(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Doses, dates, result and periods arrive in the payload."""
+
+    def payload(*arguments: str) -> Any:
+        return _claims(
+            _run(capsys, "issue", "--data", office, *HOLDER, "--clock", CLOCK, *arguments).strip("\n")
+        ).hcert[1]
+
+    (dose,) = payload("--kind", "vaccination", "--date", "2021-07-01", "--dose", "1", "--doses", "3")["v"]
+    assert (dose["dt"], dose["dn"], dose["sd"]) == ("2021-07-01", 1, 3)
+    (test,) = payload(
+        "--kind",
+        "test",
+        "--sampled",
+        "2021-09-01T10:00:00+07:00",
+        "--result",
+        "positive",
+        "--method",
+        "rapid",
+    )["t"]
+    assert (test["sc"], test["tr"], test["tt"]) == ("2021-09-01T03:00:00Z", "260373001", "LP217198-3")
+    (recovery,) = payload("--kind", "recovery", "--date", "2021-06-01", "--valid-until", "2021-10-01")["r"]
+    assert (recovery["fr"], recovery["df"], recovery["du"]) == ("2021-06-01", "2021-06-12", "2021-10-01")
+
+
+def test_issue_sets_or_leaves_out_the_expiry(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--expires, --no-expiry, and not both."""
+    issue = ["issue", "--data", str(office), "--kind", "vaccination", *HOLDER, "--clock", CLOCK]
+    until = _claims(_run(capsys, *issue, "--expires", "2021-10-01T00:00:00Z").strip("\n"))
+    assert until.expires_at.isoformat() == "2021-10-01T00:00:00+00:00"
+    assert _claims(_run(capsys, *issue, "--no-expiry").strip("\n")).expires_at is None
+    assert "not allowed with" in _misused(capsys, *issue, "--no-expiry", "--expires", CLOCK)
+
+
+def test_issue_writes_pictures_and_text(
+    office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PNG, SVG and text by the file's ending; the PNG reads back to the identifier that was said."""
+    for name in ("a.png", "a.svg", "a.txt"):
+        answer = json.loads(
+            _run(
+                capsys, "issue", "--data", office, "--kind", "test", *HOLDER, "--clock", CLOCK,
+                "--out", tmp_path / name, "--json",
+            )
+        )  # fmt: skip
+        assert answer["file"] == str(tmp_path / name)
+        assert "text" not in answer
+        if name == "a.png":
+            with Image.open(tmp_path / name) as picture:
+                (code,) = zxingcpp.read_barcodes(picture.convert("L"))
+            assert _claims(code.text).hcert[1]["t"][0]["ci"] == answer["uvci"]
+    assert (tmp_path / "a.svg").read_text().count("<svg") == 1
+    assert (tmp_path / "a.txt").read_text().startswith("HC1:")
+    assert "must end in" in _misused(capsys, "issue", "--kind", "test", "--out", "code.jpg")
+
+
+def test_issue_signs_a_payload_from_a_file(
+    office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it stands there, with an identifier added where it has none."""
+    payload = {
+        "ver": "1.3.0",
+        "nam": {"fn": "Sulastri", "fnt": "SULASTRI"},
+        "dob": "1975",
+        "r": [
+            {
+                "tg": "840539006",
+                "fr": "2021-06-01",
+                "df": "2021-06-12",
+                "du": "2021-11-28",
+                "co": "XV",
+                "is": "somebody",
+            }
+        ],
+    }
+    file = tmp_path / "claims.json"
+    file.write_text(json.dumps(payload))
+    issue = ["issue", "--data", str(office), "--clock", CLOCK, "--input", str(file)]
+    got = _claims(_run(capsys, *issue).strip("\n")).hcert[1]
+    assert got["r"][0].pop("ci").startswith("URN:UVCI:01:XV:")
+    assert got == payload
+
+    file.write_text(json.dumps(payload | {"vaccine": 1}))
+    assert "vaccine: no such member" in _fails(capsys, *issue)
+    file.write_text("{")
+    assert "not JSON" in _fails(capsys, *issue)
+    file.write_text("[]")
+    assert "no object" in _fails(capsys, *issue)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    {
+        "a bad clock": (["publish", "--clock", "tomorrow"], "no instant such as"),
+        "a clock without offset": (["publish", "--clock", "2021-09-01T08:00:00"], "no offset"),
+        "an unknown kind": (["issue", "--kind", "vaccinaton"], "did you mean vaccination?"),
+        "an unknown algorithm": (
+            ["issue", "--kind", "test", "--alg", "HS256"],
+            "none of ES256, PS256, EdDSA",
+        ),
+        "a KID that is none": (["issue", "--kind", "test", "--kid", "12"], "16 hexadecimal digits"),
+        "a date that is none": (["issue", "--kind", "test", "--date", "1.9.21"], "no date such as"),
+        "a port that is none": (["serve", "--port", "70000"], "no port"),
+        "a country that is none": (["init", "x", "--country", "xv"], "two capitals"),
+        "no verb": ([], "VERB"),
+        "a verb of a later issue": (["faults"], "invalid choice"),
+    }.values(),
+)
+def test_wrong_arguments_are_answered_in_words(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is wrong, what is expected; exit status 2."""
+    assert words in _misused(capsys, *arguments)
+
+
+def test_what_cannot_be_done_is_said_in_one_line(
+    office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback: what happened and what to do."""
+    at = ["--data", str(office), "--clock", CLOCK]
+    assert "holds no issuer" in _fails(capsys, "publish", "--data", tmp_path / "nowhere")
+    assert "say what to issue" in _fails(capsys, "issue", *at)
+    assert "no key with KID 0011223344556677" in _fails(
+        capsys, "issue", *at, "--kind", "test", *HOLDER, "--kid", "0011223344556677"
+    )
+    assert "was issued here" in _fails(capsys, "revoke", *at, "--uvci", "URN:UVCI:01:XV:X#X")
+    assert "another seed" in _fails(capsys, "serve", office, "--seed", "other")
+    assert "not for DE" in _fails(capsys, "serve", office, "--country", "DE")
+    assert "goes back in time" in _fails(
+        capsys, "publish", "--data", office, "--clock", "2021-08-31T00:00:00Z"
+    )
+
+
+def test_revoke_publishes_the_entry(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At once, unless it is told to wait."""
+    at = ["--data", str(office), "--clock", CLOCK, "--json"]
+    issued = json.loads(_run(capsys, "issue", *at, "--kind", "test", *HOLDER))
+    answer = json.loads(
+        _run(capsys, "revoke", *at, "--uvci", issued["uvci"], "--by", "signature", "--no-publish")
+    )
+    assert (answer["scopes"], answer["published"]) == ([issued["kid"]], None)
+    published = json.loads(_run(capsys, "publish", *at))["published"]
+    assert published["changed"] == ["revocation", "snapshot", "timestamp"]
+    by_country = json.loads(_run(capsys, "revoke", *at, "--uvci", issued["uvci"], "--by", "country-uvci"))
+    assert by_country["published"]["versions"]["revocation"] == 3
+
+
+def test_rotate_publishes_the_new_key(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The next certificate is signed with it, and the list names it."""
+    at = ["--data", str(office), "--clock", CLOCK, "--json"]
+    answer = json.loads(_run(capsys, "rotate", *at, "--alg", "EdDSA", "--uses", "test,recovery"))
+    assert answer["published"]["changed"] == ["trust", "snapshot", "timestamp"]
+    issued = json.loads(_run(capsys, "issue", *at, "--kind", "test", "--alg", "EdDSA", *HOLDER))
+    assert issued["kid"] == answer["kid"]
+    assert answer["before"] == "still good"
+
+
+def test_issue_cast_writes_pictures_and_publishes(
+    office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The revoked traveller's entry is on the list when the pictures are there."""
+    answer = json.loads(
+        _run(capsys, "issue", "--cast", tmp_path / "cast", "--data", office, "--clock", CLOCK, "--json")
+    )
+    rows = json.loads(Path(answer["cast"]).read_text())
+    assert answer["pictures"] == len(rows) == 14
+    assert {row["expect_state"] for row in rows} == {"PASS", "CHECK", "FAIL", "RESCAN"}
+    assert all(row["expect_reason"] is None or Reason(row["expect_reason"]) for row in rows)
+    assert list((office / "public" / "targets" / "revocation").glob("*.seg"))
+    with Issuer.open(office) as issuer:
+        assert len(issuer.registry.revoked()) == 1
+
+
+def _unprivileged() -> dict[str, Any]:
+    """How to start a child as nobody when we are root and nobody can read this installation."""
+    here = [Path(sys.executable), Path(__file__), Path(sys.prefix)]
+    open_to_all = all(parent.stat().st_mode & 0o005 == 0o005 for path in here for parent in path.parents)
+    if os.geteuid() != 0 or not open_to_all:
+        return {}
+    return {"user": 65534, "group": 65534, "extra_groups": []}
+
+
+@contextlib.contextmanager
+def _serving(
+    folder: Path, *arguments: str
+) -> Iterator[tuple[dict[str, Any], subprocess.Popen[bytes], float]]:
+    """``serve`` as a process, once its ready file is there: what it says, the process, and the seconds."""
+    folder.mkdir(parents=True)
+    folder.chmod(0o777)
+    ready = folder / "ready.json"
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-c", GUARDED, "serve", "--port", "0", "--ready-file", str(ready), *arguments],
+        cwd=Path(__file__).parents[2],
+        env={"TMPDIR": str(folder), "PATH": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        **_unprivileged(),
+    )
+    try:
+        while not ready.exists():
+            assert process.poll() is None, process.stderr and process.stderr.read().decode()
+            assert time.monotonic() - began < READY_WITHIN, "not ready in ten times the time that is promised"
+            time.sleep(0.02)
+        yield json.loads(ready.read_bytes()), process, time.monotonic() - began
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _get(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return bytes(answer.read())
+
+
+@pytest.fixture
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder that another user can reach."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+@pytest.mark.scenario("SC-I19")
+def test_it_starts_without_docker_network_or_root_and_two_stand_side_by_side(shared: Path) -> None:
+    """Ready on a free port of its own, from a seed, with no program, no network and no privilege."""
+    arguments = ("--seed", "ci", "--clock", CLOCK)
+    with (
+        _serving(shared / "one", *arguments) as (one, _, first),
+        _serving(shared / "two", *arguments) as (two, _, second),
+    ):
+        assert max(first, second) < READY_WITHIN
+        assert one["url"] != two["url"]
+        assert one["data"] != two["data"]
+        for path in ("/root.json", "/metadata/timestamp.json", "/metadata/1.trust.json"):
+            assert _get(one["url"] + path) == _get(two["url"] + path)
+        for instance in (one, two):
+            assert json.loads(_get(instance["url"] + "/health"))["state"] == "SERVING"
+            assert _get(instance["url"] + "/root.json") == Path(instance["root"]).read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_it_cleanly(shared: Path, number: signal.Signals) -> None:
+    """Exit 0 within ten times the promised second, no traceback, and the temporary directory is gone."""
+    with _serving(shared / "one", "--seed", "ci", "--clock", CLOCK) as (ready, process, _):
+        assert ready["pid"] == process.pid
+        assert Path(ready["data"]).is_dir()
+        process.send_signal(number)
+        _, talk = process.communicate(timeout=10)
+        assert (process.returncode, talk) == (0, b"")
+        assert not Path(ready["data"]).parent.exists()
+
+
+def test_serve_makes_an_issuer_in_an_empty_directory_and_keeps_it(shared: Path) -> None:
+    """What another process issues, revokes and publishes there is served at once, without a restart."""
+    office = shared / "one" / "office"
+    with _serving(shared / "one", str(office), "--seed", "ci", "--clock", CLOCK) as (ready, process, _):
+        assert json.loads(_get(ready["url"] + "/metadata/timestamp.json"))["signed"]["version"] == 1
+        at = ["--data", str(office), "--clock", CLOCK]
+        assert main(["rotate", *at, "--alg", "ES256"]) == 0
+        assert json.loads(_get(ready["url"] + "/metadata/timestamp.json"))["signed"]["version"] == 2
+        process.terminate()
+        process.communicate(timeout=10)
+    assert (office / "issuer.db").is_file()
+    with _serving(shared / "again", str(office), "--seed", "ci", "--clock", CLOCK) as (ready, _, _):
+        assert json.loads(_get(ready["url"] + "/metadata/timestamp.json"))["signed"]["version"] == 2
