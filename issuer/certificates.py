@@ -175,6 +175,15 @@ def event_of(payload: Mapping[str, Any]) -> dict[str, Any]:
     return event
 
 
+def identifier_of(payload: Mapping[str, Any]) -> str:
+    """The identifier of the payload's event; empty where it has none, or no single event."""
+    try:
+        identifier = event_of(payload).get("ci")
+    except IssuerError:
+        return ""
+    return identifier if isinstance(identifier, str) else ""
+
+
 def complete(payload: Mapping[str, Any], identifier: str) -> dict[str, Any]:
     """The payload with this identifier in its event, unless it brings one of its own."""
     event = event_of(payload)

@@ -160,6 +160,7 @@ def _issue(options: argparse.Namespace) -> int:
             expires_at=expires_at,
             algorithm=options.alg,
             kid=options.kid,
+            unchecked=options.unchecked,
         )
     if options.out is not None:
         write_whole(options.out, _rendered(issued.text, options.out))
@@ -546,9 +547,14 @@ def _founding(parser: argparse.ArgumentParser, country: str | None) -> None:
 def _issue_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--kind", type=_choice(Kind), metavar="KIND", help="vaccination, test or recovery")
-    what.add_argument("--input", type=Path, metavar="FILE", help="a DCC payload as JSON, signed as it is")
+    what.add_argument("--input", type=Path, metavar="FILE", help="a DCC payload as JSON")
     what.add_argument(
         "--cast", type=Path, metavar="OUT", help="the demonstration's travellers, as pictures and cast.json"
+    )
+    parser.add_argument(
+        "--unchecked",
+        action="store_true",
+        help="sign what --input says even if it breaks the schema: for tests of verifiers",
     )
     parser.add_argument(
         "--out",

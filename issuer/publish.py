@@ -111,7 +111,13 @@ def _targets(registry: Registry) -> dict[str, bytes]:
     records = [
         KeyRecord(listed_key(row.certificate, row.status), row.environment) for row in registry.signing_keys()
     ]
-    bundle = replace(SIGNATURE_ONLY, value_sets=VALUE_SETS)
+    # Authenticity alone, of certificates about this disease: what a desk asks before there is a policy.
+    bundle = replace(
+        SIGNATURE_ONLY,
+        name="covid-19-signature",
+        diseases=VALUE_SETS["disease-agent-targeted"],
+        value_sets=VALUE_SETS,
+    )
     return {
         KEYS_PATH: encode_keys(records),
         RULES_PATH: encode_bundles([bundle]),

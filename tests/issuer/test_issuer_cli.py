@@ -238,6 +238,20 @@ def test_wrong_arguments_are_answered_in_words(
     assert words in _misused(capsys, *arguments)
 
 
+def test_a_payload_that_breaks_the_schema_is_signed_only_unchecked(
+    office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Real issuers bend the schema, and a verifier's test needs such codes: --unchecked says so aloud."""
+    file = tmp_path / "odd.json"
+    file.write_text(
+        '{"ver": "1.3.0", "nam": {"fn": "A ", "gn": null}, "dob": "", "v": [{"dn": 2.0}], "t": null}'
+    )
+    issue = ["issue", "--data", str(office), "--clock", CLOCK, "--input", str(file)]
+    assert "does not conform" in _fails(capsys, *issue)
+    assert main([*issue, "--unchecked"]) == 0
+    assert capsys.readouterr().out.startswith("HC1:")
+
+
 def test_what_cannot_be_done_is_said_in_one_line(
     office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

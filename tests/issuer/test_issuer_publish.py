@@ -263,7 +263,7 @@ def test_a_stock_client_accepts_the_repository_over_http(served: tuple[Issuer, s
     assert {record.key.kid for record in keys} == {row.kid for row in issuer.registry.signing_keys()}
     assert decode_index(_fetched(client, REVOCATION_INDEX_PATH)) == ()
     (bundle,) = decode_bundles(_fetched(client, RULES_PATH))
-    assert (bundle.name, bundle.asks) == ("signature-only", "signature")
+    assert (bundle.name, bundle.asks) == ("covid-19-signature", "signature")
     assert "840539006" in bundle.value_sets["disease-agent-targeted"]
     assert client.get_targetinfo("trust/other.cbor") is None
 
