@@ -131,9 +131,10 @@ class Issuer:
     ) -> Issued:
         """A signed certificate with this payload; an identifier is given to it unless it has one.
 
-        unchecked: sign the payload as it is, whatever it breaks; for tests of verifiers. kid: of the key to sign with; without it the newest active one of ``algorithm`` that may sign this
-        kind of event. Raises IssuerError when there is no such key, the payload does not conform, or the
-        certificate would expire before it was issued.
+        kid: of the key to sign with; without it the newest active one of ``algorithm`` that may sign this
+        kind of event. unchecked: sign the payload as it is, whatever it breaks; for tests of verifiers.
+        Raises IssuerError when there is no such key, the payload does not conform, or the certificate would
+        expire before it was issued.
         """
         if not unchecked:
             if expires_at is not None and expires_at <= issued_at:
