@@ -34,6 +34,7 @@ EXAMPLES = """examples:
 exit status: 0 PASS, 10 CHECK, 20 FAIL, 30 RESCAN, 40 OUT; of many the highest; 2 usage, 1 a fault of ours
 """
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
+_TEXT_SUFFIX = ".txt"
 _COLOUR = {State.PASS: "32", State.CHECK: "33", State.FAIL: "31", State.RESCAN: "37", State.OUT: "35"}
 _SIGN = {State.PASS: "✓", State.CHECK: "!", State.FAIL: "✗", State.RESCAN: "○", State.OUT: "—"}
 
@@ -136,6 +137,9 @@ def _judge_inputs(
             for number, line in enumerate(sys.stdin, 1):
                 text = line.rstrip("\r\n")
                 yield str(number), "text", judged(text), text, None
+        elif given.endswith(_TEXT_SUFFIX):
+            for number, text in enumerate(_lines(Path(given)), 1):
+                yield f"{Path(given).name}:{number}", "text", judged(text), text, None
         elif _is_image(given):
             yield from _judge_image(Path(given), judged)
         else:
@@ -161,6 +165,13 @@ def _judge_image(path: Path, judged: Any) -> Iterator[tuple[str, str, Judged, st
         yield path.name, "image", judged(code.payload), text, code.micros
 
 
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: no file of texts, one a line ({type(error).__name__})") from error
+
+
 def _is_image(given: str) -> bool:
     if len(given) > 4000 or "\n" in given:
         return False
@@ -184,7 +195,7 @@ def _basis(options: argparse.Namespace) -> Basis | Judged:
     from trustsync.store import open_store
 
     try:
-        snapshot = open_store(stores[0] if stores else trust_dir()).current()
+        snapshot = open_store(_store(stores[0]) if stores else trust_dir()).current()
     except NoListError as error:
         print(f"vaxgate-verify: {error}", file=sys.stderr)
         return unjudged(without_code(Reason.NO_LIST), Checks())
@@ -198,6 +209,11 @@ def _basis(options: argparse.Namespace) -> Basis | Judged:
         # an instant that was given is taken at its word; the machine's own clock is not
         None if at else clock_state(now, snapshot.floor),
     )
+
+
+def _store(path: Path) -> Path:
+    """The store in this directory, which may be the data directory above it."""
+    return path / "trust" if (path / "trust").is_dir() else path
 
 
 def _given_keys(paths: list[Path]) -> TrustList:

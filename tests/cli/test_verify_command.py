@@ -105,6 +105,15 @@ def test_lines_on_stdin_are_answered_as_they_come(
     assert status == 30
 
 
+def test_a_text_file_holds_a_code_a_line(run, signer: Signer, tmp_path: Path) -> None:
+    """What the issuer writes as .txt is read as such."""
+    (tmp_path / "codes.txt").write_text(signer.issue(vaccination()) + "\nnonsense\n")
+    status, out, _ = run("--json", str(tmp_path / "codes.txt"))
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [(a["id"], a["state"]) for a in answers] == [("codes.txt:1", "PASS"), ("codes.txt:2", "RESCAN")]
+    assert status == 30
+
+
 def test_several_codes_in_one_picture_are_each_judged(run, signer: Signer, tmp_path: Path) -> None:
     """One code, one object, with the file's name as id and `picture` true."""
     path = picture(tmp_path / "two.png", signer.issue(vaccination()), signer.issue(vaccination(), exp=None))
