@@ -1,0 +1,207 @@
+"""The command ``vaxgate``: the appliance itself, its demonstration, and looks at its parts.
+
+The rules this module keeps:
+
+* Results on stdout, talk on stderr; exit 0 well, 1 we broke or something differs, 2 wrong use.
+* A verb that is listed works. What a verb does not need is not loaded.
+
+    vaxgate run
+    vaxgate demo --once
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from appliance.errors import ApplianceError, ConfigError, PictureError
+
+if TYPE_CHECKING:
+    from appliance.config import Config
+    from appliance.gate import Answer
+
+_EXAMPLES = """examples:
+  vaxgate run                          camera to lamp and page, by vaxgate.toml
+  vaxgate run --config desk.toml --stats
+  vaxgate demo                         invented travellers, a folder as the camera, a page to look at
+  vaxgate demo --once                  each of them once; exit 0 only if every answer is the expected one
+  vaxgate scan ticket.png --json       what the reader sees in a picture; judges nothing
+  vaxgate config check vaxgate.toml
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments and return its exit status."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="vaxgate: %(message)s")
+    try:
+        return int(options.run(options))
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"vaxgate: {problem}", file=sys.stderr)
+        return 2
+    except ApplianceError as error:
+        print(f"vaxgate: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="vaxgate",
+        description="Reads, proves and judges the code of a vaccination certificate.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"vaxgate {version('vaxgate')}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    run = verbs.add_parser("run", help="camera to lamp and page, until stopped")
+    run.add_argument("--config", type=Path, metavar="FILE", help="default: the vaxgate.toml in force")
+    run.add_argument("--stats", action="store_true", help="a line of times for each verdict, a summary last")
+    run.set_defaults(run=_run)
+
+    demo = verbs.add_parser("demo", help="the whole road with invented travellers")
+    demo.add_argument("--once", action="store_true", help="each traveller once, every answer checked")
+    demo.add_argument("--port", type=int, default=0, metavar="N", help="of the page; default: a free one")
+    demo.add_argument(
+        "--dir", type=Path, metavar="DIR", help="keep what is made; default: a temporary folder"
+    )
+    demo.add_argument("--seed", default="demo", metavar="S", help="of the issuer's keys; default: demo")
+    demo.set_defaults(run=_demo)
+
+    scan = verbs.add_parser("scan", help="what the reader sees in pictures; judges nothing")
+    scan.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    scan.add_argument("--json", action="store_true", help="one object a line, one line an image")
+    scan.set_defaults(run=_scan)
+
+    config = verbs.add_parser("config", help="look at vaxgate.toml")
+    config_verbs = config.add_subparsers(title="verbs", metavar="VERB", required=True)
+    check = config_verbs.add_parser("check", help="name every unknown or wrong key with its line")
+    check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the file in force")
+    check.set_defaults(run=_config_check)
+    return parser
+
+
+def _config_check(options: argparse.Namespace) -> int:
+    from appliance.config import find, load
+
+    path = options.file or find()
+    load(path)
+    print("no vaxgate.toml: every key has its default" if path is None else f"{path}: well")
+    return 0
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from appliance.scanner import read_image
+
+    missing = [path for path in options.images if not path.is_file()]
+    if missing:
+        for path in missing:
+            print(f"vaxgate: {path}: there is no such file", file=sys.stderr)
+        return 2
+    for path in options.images:
+        before = time.perf_counter_ns()
+        try:
+            codes = read_image(path)
+        except PictureError as error:
+            print(f"vaxgate: {path}: {error}", file=sys.stderr)
+            codes = []
+        micros = (time.perf_counter_ns() - before) // 1000
+        if options.json:
+            rows = [
+                {"format": code.format, "micros": code.micros}
+                | (
+                    {"bytes_b64": base64.b64encode(code.data).decode()}
+                    if code.text is None
+                    else {"text": code.text}
+                )
+                for code in codes
+            ]
+            print(json.dumps({"file": str(path), "codes": rows, "micros": micros}, ensure_ascii=False))
+        elif codes:
+            for code in codes:
+                shown = f"{len(code.data)} bytes" if code.text is None else repr(code.text)[1:-1]
+                print(f"{path}: {code.format}: {shown}")
+        else:
+            print(f"{path}: no code")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from appliance.config import find, load
+
+    config = load(options.config or find())
+    stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        return run_gate(config, stop, stats=options.stats)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> int:
+    """Run the appliance by this configuration until ``stop`` is set; the lamp is dark at the end."""
+    from appliance.camera import open_camera
+    from appliance.gate import Gate
+    from appliance.kiosk.hub import Hub
+    from appliance.kiosk.server import KioskServer
+    from appliance.lights import open_lamp
+    from trustsync.paths import trust_dir
+    from trustsync.store import open_store
+
+    store = Path(config.trust.store) if config.trust.store else trust_dir()
+    hub = Hub(clear_s=config.kiosk.clear_s, language=config.kiosk.language, site=config.site.name)
+    with open_lamp(config.lamp) as lamp, KioskServer(hub, port=config.kiosk.port) as kiosk:
+        gate = Gate(
+            open_camera=lambda: open_camera(config.camera),
+            open_trust=lambda: open_store(store),
+            lamp=lamp,
+            hub=hub,
+            config=config.gate,
+            down_s=config.camera.down_s,
+            time_zone=config.site.time_zone,
+            on_answer=_say_times if stats else None,
+        )
+        gate.start()
+        print(kiosk.url, flush=True)
+        gate.run(stop)
+        if stats:
+            _say_summary(gate.micros().items())
+    return 0
+
+
+def _say_times(answer: Answer) -> None:
+    first = answer.verdict.reasons[0].code.value if answer.verdict.reasons else "-"
+    times = "  ".join(f"{step} {took}" for step, took in answer.micros.items())
+    print(f"{answer.verdict.state.value:6}  {first:20}  {times}", flush=True)
+
+
+def _say_summary(micros: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    for step, ranks in micros:
+        print(f"{step:8}  " + "  ".join(f"{rank} {value} us" for rank, value in ranks.items()), flush=True)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from appliance.demo import run_demo
+
+    return run_demo(once=options.once, port=options.port, directory=options.dir, seed=options.seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The officer's page: what the lamp says, in words, on loopback.
+
+The rules this module keeps:
+
+* HTML for people and JSON for machines, from the same facts.
+* Nothing is loaded from elsewhere, no script and no style stands in the page, nothing is kept by a browser.
+* Only a browser on this machine is answered, under this machine's own names.
+
+    app = create_app(hub)
+    app.test_client().get("/").status_code
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask, Response, abort, render_template, request
+
+from appliance.kiosk.hub import Hub
+from appliance.kiosk.texts import TEXTS
+
+HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+# A page that hears nothing for three of these takes the unit for lost.
+BEAT_S = 1.5
+MAX_STREAMS = 6
+
+
+def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
+    """The page's application. beat_s: seconds between two signs of life in a stream."""
+    app = Flask(__name__)
+    streams = threading.BoundedSemaphore(MAX_STREAMS)
+
+    @app.before_request
+    def own_name_only() -> None:
+        host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
+        if host not in HOSTS:
+            abort(421)
+
+    @app.after_request
+    def guard(response: Response) -> Response:
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        return response
+
+    @app.get("/")
+    def page() -> Response:
+        facts = hub.current()
+        if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+            return _json(facts)
+        html = render_template(
+            "officer.html",
+            facts=facts,
+            texts=TEXTS,
+            language=hub.language,
+            site=hub.site,
+            clear_ms=int(hub.clear_s * 1000),
+            lost_ms=int(beat_s * 3000) + 500,
+        )
+        return Response(html, mimetype="text/html")
+
+    @app.get("/events")
+    def events() -> Response:
+        if not streams.acquire(blocking=False):
+            abort(503)
+        response = Response(_stream(hub, beat_s), mimetype="text/event-stream")
+        # Ends with the response, also where the stream was never begun.
+        response.call_on_close(streams.release)
+        response.headers["X-Accel-Buffering"] = "no"
+        return response
+
+    @app.get("/health")
+    def health() -> tuple[Response, int]:
+        facts = hub.health()
+        return _json(facts), 503 if facts["state"] in ("OUT", "BOOT") else 200
+
+    return app
+
+
+def _stream(hub: Hub, beat_s: float) -> Iterator[str]:
+    """Server-sent events: the current facts first, then each change, and a sign of life in between."""
+    yield "retry: 1000\n\n"
+    facts = hub.current()
+    while not hub.closed:
+        seen = facts["id"]
+        yield f"id: {seen}\ndata: {_line(facts)}\n\n"
+        news = hub.wait(seen, beat_s)
+        while news is None and not hub.closed:
+            yield f": still here\nevent: beat\ndata: {_line(hub.standing())}\n\n"
+            news = hub.wait(seen, beat_s)
+        facts = news or hub.current()
+
+
+def _json(facts: dict[str, Any]) -> Response:
+    return Response(_line(facts) + "\n", mimetype="application/json")
+
+
+def _line(facts: dict[str, Any]) -> str:
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,43 @@
+"""The page's own words, in Vietnamese and English.
+
+The rules this module keeps:
+
+* Every key has both texts; the words of reasons stand in ``verifier/reasons.py``.
+
+    TEXTS["compare"]["vi"]
+"""
+
+from __future__ import annotations
+
+TEXTS: dict[str, dict[str, str]] = {
+    "title": {"vi": "Vaxgate · Bàn kiểm tra", "en": "Vaxgate · Officer's desk"},
+    "compare": {"vi": "So với hộ chiếu", "en": "Compare with the passport"},
+    "name": {"vi": "Họ và tên", "en": "Name"},
+    "birth_date": {"vi": "Ngày sinh", "en": "Birth date"},
+    "issuer": {"vi": "Nơi cấp", "en": "Issuer"},
+    "last": {"vi": "Kết quả vừa rồi", "en": "Last result"},
+    "duties": {"vi": "Nghĩa vụ", "en": "Duties"},
+    "list": {"vi": "Danh sách tin cậy", "en": "Trust list"},
+    "no_list": {"vi": "chưa có", "en": "none"},
+    "clock": {"vi": "Đồng hồ", "en": "Clock"},
+    "rules": {"vi": "Quy định", "en": "Rules"},
+    "no_rules": {"vi": "chưa có", "en": "none in force"},
+    "language": {"vi": "English", "en": "Tiếng Việt"},
+    "lost_word": {"vi": "MẤT KẾT NỐI", "en": "NO CONNECTION"},
+    "lost_hint": {
+        "vi": "Trang này không còn nhận tin từ thiết bị. Xem đèn.",
+        "en": "This page hears nothing from the unit. Look at the lamp.",
+    },
+    "minutes": {"vi": "{n} phút trước", "en": "{n} min ago"},
+    "hours": {"vi": "{n} giờ trước", "en": "{n} h ago"},
+    "days": {"vi": "{n} ngày trước", "en": "{n} d ago"},
+    "FRESH": {"vi": "mới", "en": "fresh"},
+    "STALE-1": {"vi": "cũ", "en": "old"},
+    "STALE-2": {"vi": "quá hạn", "en": "out of date"},
+    "STALE-3": {"vi": "quá hạn", "en": "out of date"},
+    "EXPIRED": {"vi": "hết hạn", "en": "expired"},
+    "TRUSTED": {"vi": "tin cậy", "en": "trusted"},
+    "BOUNDED": {"vi": "chưa xác nhận", "en": "unconfirmed"},
+    "FLOOR-ONLY": {"vi": "chưa xác nhận quá lâu", "en": "unconfirmed too long"},
+    "UNSYNCED-TIME": {"vi": "không tin cậy", "en": "not to be trusted"},
+}

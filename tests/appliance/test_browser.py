@@ -1,0 +1,331 @@
+"""The journey of a frame to its end: a PNG before the camera, the lamp's pins, the words in a browser."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk import NOW, Desk, person, vaccination
+from gate_rig import image_of, snapshot_of, stained
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from appliance.camera.files import FolderCamera
+from appliance.gate import FixedTrust, Gate
+from appliance.kiosk.facts import of_findings, of_signal, of_verdict
+from appliance.kiosk.hub import Hub
+from appliance.kiosk.server import KioskServer
+from appliance.lights import MockLamp, read_signal
+from appliance.signals import Signal
+from trustsync.errors import NoListError
+from verifier.reasons import Reason, finding
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed (apt-get install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    chrome.set_page_load_timeout(20)
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture
+def hub() -> Hub:
+    return Hub(clear_s=15)
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, hub: Hub) -> Iterator[Page]:
+    with KioskServer(hub, port=0) as kiosk:
+        shown = Page(browser, kiosk.url)
+        shown.kiosk = kiosk
+        yield shown
+        browser.get("about:blank")
+    severe = [line for line in shown.complaints() if "ERR_CONNECTION_REFUSED" not in line]
+    assert severe == [], "the browser's console complains"
+
+
+class Page:
+    """The officer's page in the browser."""
+
+    kiosk: KioskServer
+
+    def __init__(self, browser: webdriver.Chrome, url: str, language: str = "en") -> None:
+        self.browser, self.url = browser, url
+        browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's own
+        browser.get("about:blank")
+        browser.get(f"{url}#{language}")
+
+    def text(self, element: str) -> str:
+        return self.browser.find_element(By.ID, element).text
+
+    def everything(self) -> str:
+        return str(self.browser.execute_script("return document.documentElement.outerHTML"))
+
+    def root(self, name: str) -> str | None:
+        return self.browser.find_element(By.TAG_NAME, "html").get_attribute(name)
+
+    def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"the page still says {self.text('word')}: {self.text('headline')}"
+            time.sleep(0.05)
+
+    def complaints(self) -> list[str]:
+        rows: list[dict[str, Any]] = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
+        return [row["message"] for row in rows if row["level"] == "SEVERE"]
+
+
+# --- The journey --------------------------------------------------------------------------------------------
+
+EXPIRED = int((NOW - timedelta(hours=1)).timestamp())
+JOURNEYS: dict[str, tuple[Signal, str, str, bool]] = {
+    "PASS": (Signal.PASS, "PASS", "", True),
+    "CHECK": (Signal.CHECK, "CHECK", "NO_EXPIRY", True),
+    "FAIL": (Signal.FAIL, "FAIL", "EXPIRED", True),
+    "RESCAN": (Signal.RESCAN, "RESCAN", "UNREADABLE", False),
+    "OUT": (Signal.OUT, "OUT", "NO_LIST", False),
+}
+
+
+@pytest.mark.parametrize("name", list(JOURNEYS))
+def test_the_journey_of_a_frame(page: Page, hub: Hub, desk: Desk, tmp_path: Path, name: str) -> None:
+    """PNG in the files camera → recorded lamp of mock pins → text in a real browser."""
+    signal, word, code, named = JOURNEYS[name]
+    signer = desk.signer()
+    frame = image_of(
+        signer.issue(vaccination(), **{"CHECK": {"exp": None}, "FAIL": {"exp": EXPIRED}}.get(name, {}))
+    )
+    (stained(frame) if name == "RESCAN" else frame).save(tmp_path / "01-traveller.png")
+
+    class Nothing(FixedTrust):
+        def current(self) -> Any:
+            raise NoListError("none was ever installed")
+
+    trust = (Nothing if name == "OUT" else FixedTrust)(snapshot_of(desk))
+    stop = threading.Event()
+    with MockLamp() as lamp:
+        gate = Gate(
+            open_camera=lambda: FolderCamera(tmp_path, dwell_s=60),
+            open_trust=lambda: trust,
+            lamp=lamp,
+            hub=hub,
+            clock=lambda: NOW,
+        )
+        gate.start()
+        worker = threading.Thread(target=gate.run, args=(stop,), daemon=True)
+        worker.start()
+        try:
+            page.until(lambda: page.text("word") == word)
+            start = time.monotonic()
+            page.until(lambda: read_signal(lamp.recording(start)) is signal)
+            assert code in page.text("reasons")
+            assert page.root("data-signal") == signal.value
+            assert ("Nguyễn Bảo Duy" in page.text("person")) is named
+            assert ("10/10/1983" in page.text("person")) is named
+        finally:
+            stop.set()
+            worker.join(timeout=10)
+    assert not worker.is_alive()
+
+
+# --- The page by itself -------------------------------------------------------------------------------------
+
+
+def verdict_facts(desk: Desk, head: dict[str, Any] | None = None, **options: Any) -> dict[str, Any]:
+    return of_verdict(desk.judged(desk.signer().issue(vaccination(head), **options)).verdict)
+
+
+SHOWN = {
+    **{signal.value: of_signal(signal) for signal in (Signal.BOOT, Signal.READY, Signal.PASS)},
+    "CHECK": of_findings(Signal.CHECK, [finding(Reason.NO_EXPIRY)]),
+    "FAIL": of_findings(Signal.FAIL, [finding(Reason.SIG_BAD)]),
+    "RESCAN": of_findings(Signal.RESCAN, [finding(Reason.NOT_CERT)]),
+    "OUT": of_findings(Signal.OUT, [finding(Reason.STORE_DOWN)]),
+}
+
+CONTRAST = """
+const light = (colour) => {
+  const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => {
+    const c = part / 255;
+    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const ground = (node) => {
+  for (let at = node; at; at = at.parentElement) {
+    const colour = getComputedStyle(at).backgroundColor;
+    if (colour !== "rgba(0, 0, 0, 0)" && colour !== "transparent") return colour;
+  }
+  return "rgb(255, 255, 255)";
+};
+const out = {};
+for (const node of document.querySelectorAll("h1, p, li, dt, dd, b, code, button, .sign")) {
+  if (!node.textContent.trim() || node.offsetParent === null) continue;
+  const style = getComputedStyle(node);
+  const grounds = style.backgroundImage.includes("repeating")
+    ? style.backgroundImage.match(/rgb\\([^)]*\\)/g) : [ground(node)];
+  for (const behind of grounds) {
+    const [high, low] = [light(style.color), light(behind)].sort((a, b) => b - a);
+    out[`${node.tagName} ${node.id} ${node.textContent.trim().slice(0, 20)}`] = (high + 0.05) / (low + 0.05);
+  }
+}
+return out;
+"""
+
+
+@pytest.mark.scenario("SC-O06")
+def test_shape_sign_and_word_tell_the_state_and_every_text_stands_out(
+    page: Page, hub: Hub, desk: Desk
+) -> None:
+    """Seven signs, words and shapes, none the same; every text on the page has a contrast of 7:1 or more."""
+    looks = []
+    for name, facts in SHOWN.items():
+        hub.publish(facts)
+        page.until(lambda name=name: page.root("data-signal") == name and page.root("data-live") == "yes")
+        style = page.browser.execute_script(
+            "const s = getComputedStyle(document.getElementById('sign'));"
+            "return [s.borderRadius, s.clipPath, s.borderStyle, s.backgroundImage].join(' ')"
+        )
+        looks.append((page.text("sign"), page.text("word"), style))
+        assert_contrast(page)
+    for column in zip(*looks, strict=True):
+        assert len(set(column)) == len(SHOWN) == 7, column
+    hub.publish(verdict_facts(desk, exp=EXPIRED), result=True)
+    page.until(lambda: "Nguyễn" in page.text("person"))
+    assert_contrast(page)
+    hub.publish(of_signal(Signal.READY), keep_last=True)
+    page.until(lambda: page.root("data-signal") == "READY" and "FAIL" in page.text("chip"))
+    assert_contrast(page)
+
+
+def assert_contrast(page: Page) -> None:
+    found: dict[str, float] = page.browser.execute_script(CONTRAST)
+    assert len(found) >= 5
+    assert {what: round(ratio, 1) for what, ratio in found.items() if ratio < 7.0} == {}
+
+
+def test_the_language_changes_in_one_tap_and_stays_over_a_reload(page: Page, hub: Hub) -> None:
+    """vi ⇄ en while a queue waits; kept in the address, not in a cookie; the accents are there."""
+    hub.publish(SHOWN["FAIL"])
+    page.until(lambda: page.text("word") == "FAIL")
+    page.browser.find_element(By.ID, "language").click()
+    assert page.text("word") == "KHÔNG ĐẠT"
+    assert page.text("headline") == "Chữ ký không đúng: nội dung đã bị sửa"
+    assert page.root("lang") == "vi"
+    assert page.browser.current_url.endswith("#vi")
+    page.browser.refresh()
+    page.until(lambda: page.text("word") == "KHÔNG ĐẠT" and page.root("data-live") == "yes")
+    assert page.browser.get_cookies() == []
+    assert page.browser.execute_script("return localStorage.length + sessionStorage.length") == 0
+    size = page.browser.find_element(By.ID, "language").size
+    assert size["height"] >= 57  # 15 mm at 96 dots an inch
+    assert size["width"] >= 57
+
+
+def test_a_page_that_hears_nothing_shows_no_old_green_and_comes_back_by_itself(
+    page: Page, hub: Hub, desk: Desk
+) -> None:
+    """The server goes away under a PASS: no connection, no name, no green; it comes back: what is so now."""
+    hub.publish(verdict_facts(desk), result=True)
+    page.until(lambda: page.text("word") == "PASS" and "Nguyễn" in page.text("person"))
+    port = int(page.url.rsplit(":", 1)[1].strip("/"))
+    with KioskServer(Hub(), port=0) as other:  # a second server's end does not disturb the first
+        assert other.url != page.url
+    assert page.text("word") == "PASS"
+    page.kiosk.close()
+    page.until(lambda: page.text("word") == "NO CONNECTION")
+    assert (page.root("data-live"), page.root("data-signal")) == ("lost", "OUT")
+    assert "Nguyễn" not in page.everything()
+    again = Hub()
+    again.publish(of_signal(Signal.READY))
+    with KioskServer(again, port=port):
+        page.until(lambda: page.text("word") == "READY" and page.root("data-live") == "yes")
+        assert "Nguyễn" not in page.everything()
+        page.browser.get("about:blank")
+
+
+def test_name_and_birth_date_leave_the_browser_too(browser: webdriver.Chrome, desk: Desk) -> None:
+    """Cleared by the page's own clock, also when the server has nothing new to tell; the answer stays."""
+    hub = Hub(clear_s=60)
+    with KioskServer(hub, port=0) as kiosk:
+        hub.publish(verdict_facts(desk), result=True)
+        hub.clear_s = 1.0
+        page = Page(browser, kiosk.url)
+        page.until(lambda: "Nguyễn" in page.text("person"))
+        page.until(lambda: "Nguyễn" not in page.browser.find_element(By.TAG_NAME, "body").text)
+        assert page.text("word") == "PASS"
+        assert "1983" not in page.everything()
+        browser.get("about:blank")
+
+
+def test_pitfall_21_a_hostile_name_is_letters_in_the_browser(page: Page, hub: Hub, desk: Desk) -> None:
+    """Markup does not run, directions do not turn, a long name breaks and stays in its place."""
+    evil = "\u202e<img src=x onerror=\"document.title='PWNED'\">" + "W" * 200
+    hub.publish(verdict_facts(desk, person(nam={"fn": evil, "fnt": "EVIL"})), result=True)
+    page.until(lambda: "<img src=x" in page.text("name"))
+    assert page.browser.find_elements(By.CSS_SELECTOR, "main img") == []
+    assert page.browser.title != "PWNED"
+    assert page.browser.execute_script(
+        "const n = document.getElementById('name'), p = document.getElementById('person');"
+        "return n.getBoundingClientRect().right <= p.getBoundingClientRect().right"
+    )
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (800, 1280), (1024, 600)])
+@pytest.mark.parametrize("language", ["vi", "en"])
+def test_word_and_headline_fit_the_screen(
+    page: Page, hub: Hub, desk: Desk, size: tuple[int, int], language: str
+) -> None:
+    """Landscape, portrait and a small screen: nothing that an officer needs is cut off."""
+    long = person(
+        nam={"fn": "Weißmüller-Østergaard van der Meulen", "gn": "Jörg-Günther Maximilian", "fnt": "X"}
+    )
+    page.browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False},
+    )
+    try:
+        page.browser.get("about:blank")
+        page.browser.get(f"{page.url}#{language}")
+        for facts in (*SHOWN.values(), verdict_facts(desk, long, exp=EXPIRED), verdict_facts(desk, exp=None)):
+            shown = hub.publish(facts)
+            page.until(lambda shown=shown: page.browser.execute_script(SHOWN_ID, shown))
+            cut = page.browser.execute_script(CUT)
+            assert cut == [], (facts["signal"], cut)
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+SHOWN_ID = "return Number(document.documentElement.dataset.shown) === arguments[0]"
+CUT = """
+const out = [];
+for (const node of document.querySelectorAll(
+    "#sign, #word, #headline, #name, #birth-date, #language, footer b")) {
+  if (node.offsetParent === null || !node.textContent) continue;
+  const box = node.getBoundingClientRect();
+  const round = (node.closest(".verdict, .person") || document.documentElement).getBoundingClientRect();
+  const wide = node.scrollWidth > node.clientWidth + 2 && getComputedStyle(node).display !== "inline";
+  if (box.left < round.left || box.right > round.right + 1 || box.top < round.top - 1
+      || box.bottom > Math.min(round.bottom, innerHeight) + 1 || wide) {
+    out.push(`${node.id || node.tagName}: ${node.textContent}`);
+  }
+}
+return out;
+"""

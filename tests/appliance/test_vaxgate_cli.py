@@ -1,0 +1,288 @@
+"""The command ``vaxgate``: its verbs, its exit statuses, and how it stops."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from desk import Desk, vaccination
+from gate_rig import png_of, snapshot_of
+
+from appliance import demo
+from appliance.cli.vaxgate import main, run_gate
+from appliance.config import parse
+from appliance.demo import Exhibit, Seen, agrees, find_command, look_back, read_cast
+from appliance.errors import DemoError
+from appliance.kiosk.facts import of_findings, of_signal
+from appliance.lights import MockLamp
+from appliance.signals import Signal
+from verifier.reasons import Reason, finding
+
+
+def test_help_and_version_answer_and_every_verb_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """With examples; no verb is listed that does not work."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert "examples:" in told
+    assert re.findall(r"^    (\w+) ", told, re.MULTILINE) == ["run", "demo", "scan", "config"]
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"vaxgate \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["no"], ["scan"], ["config"], ["demo", "--port", "x"], ["run", "x"]]
+)
+def test_wrong_use_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """And what is wrong goes to stderr."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert capsys.readouterr().out == ""
+
+
+# --- scan ---------------------------------------------------------------------------------------------------
+
+
+def test_scan_gives_one_line_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the reader sees, and nothing of a judgement; bytes that are no text in base64."""
+    import segno
+
+    one, raw, none = tmp_path / "one.png", tmp_path / "raw.png", tmp_path / "none.png"
+    one.write_bytes(png_of("HC1:ABC "))
+    segno.make(b"PK\x03\x04\xc8\xff", mode="byte", micro=False).save(str(raw), scale=5)
+    none.write_bytes(b"no picture")
+    assert main(["scan", str(one), str(raw), str(none), "--json"]) == 0
+    told = capsys.readouterr()
+    lines = [json.loads(line) for line in told.out.splitlines()]
+    assert [line["file"] for line in lines] == [str(one), str(raw), str(none)]
+    assert all(isinstance(line["micros"], int) for line in lines)
+    (code,) = lines[0]["codes"]
+    assert (code["text"], code["format"], set(code)) == ("HC1:ABC ", "QRCode", {"text", "format", "micros"})
+    (code,) = lines[1]["codes"]
+    assert base64.b64decode(code["bytes_b64"]) == b"PK\x03\x04\xc8\xff"
+    assert "text" not in code
+    assert lines[2]["codes"] == []
+    assert "none.png" in told.err
+
+
+def test_scan_for_people_keeps_a_code_on_its_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pitfall 21: control characters of a code do not reach the terminal."""
+    path = tmp_path / "one.png"
+    path.write_bytes(png_of("a\n\x1b[31mb"))
+    assert main(["scan", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: QRCode: a\\n\\x1b[31mb\n"
+
+
+def test_scan_of_an_absent_file_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is wrong is wrong use."""
+    assert main(["scan", str(tmp_path / "absent.png")]) == 2
+    assert "no such file" in capsys.readouterr().err
+
+
+# --- config check -------------------------------------------------------------------------------------------
+
+
+def test_config_check_is_2_with_every_slip_on_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And 0 for a file that is well."""
+    path = tmp_path / "vaxgate.toml"
+    path.write_text("[camera]\nknd = 1\n[gate]\nhold_s = -1\n")
+    assert main(["config", "check", str(path)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines() == [
+        f"vaxgate: {path}:2: [camera] knd: unknown key; did you mean kind?",
+        f"vaxgate: {path}:4: [gate] hold_s: -1 is outside 0.2 … 60",
+    ]
+    path.write_text("[gate]\nhold_s = 5\n")
+    assert main(["config", "check", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: well\n"
+
+
+# --- run ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_says_its_page_works_without_a_list_and_stops_cleanly(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """The page's address first; OUT NO_LIST while nothing was synced; a signal ends it, with 0."""
+    (tmp_path / "pictures").mkdir()
+    config = tmp_path / "vaxgate.toml"
+    config.write_text(
+        '[camera]\nkind = "files"\npath = "pictures"\n[kiosk]\nport = 0\n[lamp]\nfactory = "mock"\n'
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "appliance.cli.vaxgate", "run", "--config", str(config), "--stats"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"VAXGATE_DATA": str(tmp_path / "data")},
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        end = time.monotonic() + 10
+        while True:
+            health = json.loads(fetch(url + "health"))
+            if health["state"] == "OUT":
+                break
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        assert (health["reasons"], health["storage"], health["camera"]) == (["NO_LIST"], "empty", "ok")
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 0
+    assert err.count("\n") == 1
+    assert "no trust list was synced yet" in err
+    assert out == ""
+
+
+def fetch(url: str) -> bytes:
+    """A page of this machine, whatever its status."""
+    import http.client
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=5)
+    connection.request("GET", parts.path)
+    body = connection.getresponse().read()
+    connection.close()
+    return body
+
+
+def test_stats_name_state_reason_and_times_and_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line for each verdict, a summary last; nothing of a Holder there, nor in the data directory."""
+    now = datetime.now(UTC)
+    desk = Desk(now=now)
+    signer = desk.signer(not_before=now - timedelta(days=9), not_after=now + timedelta(days=9))
+    pictures, data = tmp_path / "pictures", tmp_path / "data"
+    pictures.mkdir()
+    data.mkdir()
+    (pictures / "01.png").write_bytes(png_of(signer.issue(vaccination(), exp=None)))
+    config = parse(
+        f'[camera]\nkind = "files"\npath = "{pictures}"\n[kiosk]\nport = 0\n[lamp]\nfactory = "mock"\n'
+    )
+    from appliance import gate
+    from trustsync import store
+
+    monkeypatch.setenv("VAXGATE_DATA", str(data))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(store, "open_store", lambda path: gate.FixedTrust(snapshot_of(desk)))
+    stop = threading.Event()
+    worker = threading.Thread(target=lambda: run_gate(config, stop, stats=True), daemon=True)
+    worker.start()
+    told = ""
+    end = time.monotonic() + 10
+    while "CHECK" not in told:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+        told += capsys.readouterr().out
+    stop.set()
+    worker.join(timeout=10)
+    told += capsys.readouterr().out
+    assert re.search(r"^CHECK   NO_EXPIRY +picture \d+  decode \d+  verify \d+ ", told, re.MULTILINE)
+    assert re.search(r"^total +p50 \d+ us  p95 \d+ us  p99 \d+ us$", told, re.MULTILINE)
+    assert "Nguy" not in told
+    assert list(data.rglob("*")) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "pictures"]
+
+
+# --- demo ---------------------------------------------------------------------------------------------------
+
+
+def test_a_cast_is_read_and_a_broken_one_named(tmp_path: Path) -> None:
+    """File, title, what is expected."""
+    row = {"file": "01.png", "title": "T", "expect_state": "PASS", "expect_reason": None, "about": "…"}
+    (tmp_path / "cast.json").write_text(json.dumps([row]))
+    assert read_cast(tmp_path) == {"01.png": Exhibit("01.png", "T", "PASS", None)}
+    for broken in ("", "{}", "[{}]", "[]"):
+        (tmp_path / "cast.json").write_text(broken)
+        with pytest.raises(DemoError, match=r"cast\.json"):
+            read_cast(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("seen", "agreed"),
+    [
+        (Seen(Signal.FAIL, "FAIL", "EXPIRED"), True),
+        (Seen(Signal.FAIL, "FAIL", "REVOKED"), False),
+        (Seen(Signal.PASS, "FAIL", "EXPIRED"), False),
+        (Seen(Signal.FAIL, "PASS", "EXPIRED"), False),
+        (Seen(None, "FAIL", "EXPIRED"), False),
+        (Seen(None, None, None), False),
+    ],
+)
+def test_lamp_and_page_must_both_say_what_the_cast_expects(seen: Seen, agreed: bool) -> None:
+    """One of them alone is not enough."""
+    assert agrees(seen, Exhibit("x", "x", "FAIL", "EXPIRED")) is agreed
+
+
+class Told:
+    """A page's stream that was followed before."""
+
+    def __init__(self, *events: tuple[float, dict[str, object]]) -> None:
+        self.events = list(events)
+
+    def since(self, start: float) -> list[tuple[float, dict[str, object]]]:
+        return [event for event in self.events if event[0] >= start]
+
+
+def test_what_was_seen_is_read_from_pins_and_stream_alone() -> None:
+    """The last result since the picture came up; its repetition without the name is the same one."""
+    expired = {**of_findings(Signal.FAIL, [finding(Reason.EXPIRED)]), "results": 2}
+    with MockLamp() as lamp:
+        lamp.show(Signal.PASS)
+        time.sleep(0.1)
+        start = time.monotonic()
+        lamp.show(Signal.FAIL)
+        at = time.monotonic()
+        stream = Told(
+            (start - 1, {**of_signal(Signal.PASS), "results": 1}), (at, expired), (at + 0.1, expired)
+        )
+        assert look_back(lamp, stream, start) == Seen(Signal.FAIL, "FAIL", "EXPIRED")  # type: ignore[arg-type]
+        assert look_back(lamp, Told(), start) == Seen(None, None, None)  # type: ignore[arg-type]
+
+
+def test_a_command_that_is_not_installed_is_named() -> None:
+    """Beside the interpreter or on the path."""
+    assert Path(find_command("vaxgate-sync")).name == "vaxgate-sync"
+    with pytest.raises(DemoError, match="vaxgate-none is not installed"):
+        find_command("vaxgate-none")
+
+
+def test_a_demo_that_cannot_be_set_up_is_1_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An issuer that ends at once: its last words are told, and no thread stays."""
+    broken = tmp_path / "vaxgate-issuer"
+    broken.write_text("#!/bin/sh\necho 'no keys here' >&2\nexit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(demo, "find_command", lambda name: str(broken))
+    before = threading.active_count()
+    assert main(["demo", "--once"]) == 1
+    told = capsys.readouterr()
+    assert "no keys here" in told.err
+    assert told.out.startswith("page      http://127.0.0.1:")
+    assert threading.active_count() <= before
