@@ -17,6 +17,7 @@ import json
 import re
 import threading
 import urllib.request
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -110,5 +111,7 @@ class Server:
     ) -> None:
         """Take no more requests."""
         # Closed by the loop's own thread: a socket must not vanish under a select that waits for it.
-        self._server.trigger.pull_trigger(self._server.close)
+        # Awake already, it may have closed before it is woken: then there is nobody left to wake.
+        with suppress(OSError):
+            self._server.trigger.pull_trigger(self._server.close)
         self._thread.join(_STOP)

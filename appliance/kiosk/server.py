@@ -12,6 +12,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import waitress
@@ -57,7 +58,11 @@ class KioskServer:
         if self._thread.is_alive():
             self._server.task_dispatcher.shutdown(timeout=3)
             # Sockets belong to the server's own thread; it ends when none is left.
-            self._server.trigger.pull_trigger(lambda: wasyncore.close_all(self._channels, ignore_all=True))
+            # Awake already, it may have closed them before it is woken: then there is nobody left to wake.
+            with suppress(OSError):
+                self._server.trigger.pull_trigger(
+                    lambda: wasyncore.close_all(self._channels, ignore_all=True)
+                )
             self._thread.join(timeout=5)
 
     def __enter__(self) -> KioskServer:
