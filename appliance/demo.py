@@ -47,7 +47,7 @@ SETUP_S = 60.0
 NEEDED = frozenset({Signal.PASS, Signal.CHECK, Signal.FAIL, Signal.RESCAN})
 # Seconds that a picture is up, and the empty frame after it: while somebody watches, and when it is counted.
 PACE = (4.0, 1.0)
-PACE_ONCE = (1.3, 0.5)
+PACE_ONCE = (1.0, 0.4)
 COLOURS = {"green": "32", "amber": "33", "red": "31", "white": "37", "amber-red": "35"}
 
 

@@ -17,11 +17,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import sqlite3
 import threading
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,72 +28,24 @@ from zoneinfo import ZoneInfo
 
 from appliance.camera import Camera, Frame
 from appliance.config import GateConfig
-from appliance.errors import CameraError
-from appliance.kiosk.facts import Facts, of_findings, of_signal, of_verdict
+from appliance.judging import Basis, judge
+from appliance.kiosk.facts import Facts, of_findings, of_signal, of_standing, of_verdict
 from appliance.kiosk.hub import Hub
-from appliance.scanner import Look, Scan, Watch, look
+from appliance.scanner import Look, Watch, look
 from appliance.signals import Signal, signal_of
-from trustsync.errors import NoListError, TrustSyncError
-from verifier.assessment import assess, open_code
-from verifier.policy.bundle import RuleBundle, in_force
+from appliance.supply import CameraSupply, Snapshot, TrustSource, TrustSupply, pause_after
+from appliance.timings import Timings
+from verifier.policy.bundle import in_force
 from verifier.reasons import Finding, Reason, State, finding, worst_first
-from verifier.trust import ClockState, ListState, TrustList, clock_state
-from verifier.verdict import Verdict, decide, without_code
+from verifier.trust import ClockState, ListState, clock_state
+from verifier.verdict import Verdict, without_code
 
 talk = logging.getLogger("vaxgate.gate")
 
-# The last verdicts of which times are kept.
-TIMES_KEPT = 512
 # A result is taken down after this many seconds also when its code is left in view.
 LONGEST_HOLD_S = 30.0
-# Seconds between two attempts to open what is not there, the first and the longest.
-RETRY_S = (0.5, 5.0)
 # Of several codes in one frame the worst certificate is shown; what is no certificate comes last.
 _WEIGHT = {State.FAIL: 0, State.OUT: 1, State.CHECK: 2, State.PASS: 3, State.RESCAN: 4}
-
-
-class Snapshot(Protocol):
-    """What one moment's verifications need; `trustsync.store.TrustSnapshot` is one."""
-
-    @property
-    def trust(self) -> TrustList:
-        """The keys and their revocation."""
-
-    @property
-    def bundles(self) -> tuple[RuleBundle, ...]:
-        """The rule bundles, dormant ones too."""
-
-    @property
-    def signed_at(self) -> datetime:
-        """When the list was last signed."""
-
-    @property
-    def floor(self) -> datetime:
-        """It is at least this late."""
-
-
-class TrustSource(Protocol):
-    """Where snapshots come from; `trustsync.store.TrustStore` is one."""
-
-    def current(self) -> Snapshot:
-        """The snapshot in force. Raises NoListError, or TrustSyncError when the store is damaged."""
-
-    def close(self) -> None:
-        """Let it go."""
-
-
-class FixedTrust:
-    """A trust source that never changes: for tests and for tries by hand."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
-
-    def current(self) -> Snapshot:
-        """Always the same."""
-        return self._snapshot
-
-    def close(self) -> None:
-        """Nothing to let go."""
 
 
 class Shows(Protocol):
@@ -152,25 +102,18 @@ class Gate:
         on_answer: Callable[[Answer], None] | None = None,
         read: Callable[[Any], Look] = look,
     ) -> None:
-        self._open_camera, self._open_trust = open_camera, open_trust
+        self._frames = CameraSupply(open_camera, down_s=down_s, monotonic=monotonic)
+        self._trust = TrustSupply(open_trust, monotonic=monotonic)
         self._lamp, self._hub = lamp, hub
         self._config = config or GateConfig()
-        self._down_s = down_s
         self._zone = ZoneInfo(time_zone)
         self._clock, self._monotonic = clock, monotonic
         self._on_answer = on_answer
         self._read = read
         self._watch = self._new_watch()
-        self._camera: Camera | None = None
-        self._camera_retry = _Retry()
-        self._camera_down = False
-        self._last_frame: float | None = None
-        self._source: TrustSource | None = None
-        self._trust_retry = _Retry()
-        self._trust_fault: Finding | None = None
         self._shown = _Shown(Signal.BOOT)
         self._standing_at = float("-inf")
-        self._standing: Facts = {"list": None, "clock": None, "rules": None}
+        self._standing: Facts = of_standing(None, clock(), None, self._zone)
         self._unfit: tuple[Finding, ...] = ()
         self._faults = 0
         self._fault_now = False
@@ -178,7 +121,7 @@ class Gate:
         self._beat = monotonic()
         self._stalled = False
         self._speaking = threading.Lock()
-        self._times: dict[str, deque[int]] = {}
+        self.timings = Timings()
         self._version = importlib.metadata.version("vaxgate")
         hub.set_health(self.health)
 
@@ -197,8 +140,8 @@ class Gate:
         finally:
             ended.set()
             watchdog.join(timeout=5)
-            self._close_camera()
-            self._close_trust()
+            self._frames.close()
+            self._trust.close()
 
     def step(self) -> float:
         """One round. Returns seconds to pause before the next one; never raises."""
@@ -221,15 +164,15 @@ class Gate:
             self._fault_now = True
             self._forget()
             self._out([finding(Reason.UNIT_FAULT, type(error).__name__)])
-            return _pause(self._faults)
+            return pause_after(self._faults)
 
     def _round(self) -> float:
         # 1. What the unit knows: trust list, clock.
-        snapshot = self._current_trust()
+        snapshot = self._trust.snapshot()
         now = self._clock()
         clock = None if snapshot is None else clock_state(now, snapshot.floor)
         # 2. What it sees.
-        frame = self._next_frame()
+        frame = self._frames.frame()
         # 3. Whether it may judge.
         unfit = self._causes(snapshot, now, clock)
         self._unfit = worst_first(unfit)
@@ -251,84 +194,15 @@ class Gate:
 
     def _causes(self, snapshot: Snapshot | None, now: datetime, clock: ClockState | None) -> list[Finding]:
         causes = []
-        if self._trust_fault is not None:
-            causes.append(self._trust_fault)
+        if self._trust.fault is not None:
+            causes.append(self._trust.fault)
         if clock is ClockState.UNSYNCED:
             causes.append(finding(Reason.CLOCK_UNSURE, "the clock is behind the last signed instant"))
         elif snapshot is not None and snapshot.trust.state(now) is ListState.EXPIRED:
             causes.append(finding(Reason.LIST_EXPIRED, state=State.OUT))
-        if self._camera_down:
+        if self._frames.down:
             causes.append(finding(Reason.CAMERA_DOWN))
         return causes
-
-    # --- Camera and trust -----------------------------------------------------------------------------------
-
-    def _next_frame(self) -> Frame | None:
-        now = self._monotonic()
-        if self._camera is None:
-            if not self._camera_retry.due(now):
-                return None
-            try:
-                self._camera = self._open_camera()
-            except CameraError as error:
-                self._lose_camera(str(error))
-                return None
-            self._last_frame = self._monotonic()
-        try:
-            frame = self._camera.read(0.25)
-        except CameraError as error:
-            self._lose_camera(str(error))
-            return None
-        now = self._monotonic()
-        if frame is not None:
-            self._last_frame = now
-            self._camera_down = False
-            self._camera_retry.well()
-        elif self._last_frame is not None and now - self._last_frame > self._down_s:
-            self._lose_camera(f"no frame for {self._down_s:g} s")
-        return frame
-
-    def _lose_camera(self, why: str) -> None:
-        if not self._camera_down:
-            talk.error("camera down: %s", why)
-        self._camera_down = True
-        self._close_camera()
-        self._camera_retry.failed(self._monotonic())
-
-    def _close_camera(self) -> None:
-        camera, self._camera = self._camera, None
-        if camera is not None:
-            camera.close()
-
-    def _current_trust(self) -> Snapshot | None:
-        now = self._monotonic()
-        if self._trust_fault is not None and not self._trust_retry.due(now):
-            return None
-        try:
-            if self._source is None:
-                self._source = self._open_trust()
-            snapshot = self._source.current()
-        except NoListError:
-            self._no_trust(finding(Reason.NO_LIST), "no trust list was synced yet")
-            return None
-        except (TrustSyncError, OSError, sqlite3.Error) as error:
-            self._no_trust(finding(Reason.STORE_DOWN, type(error).__name__), str(error))
-            return None
-        self._trust_fault = None
-        self._trust_retry.well()
-        return snapshot
-
-    def _no_trust(self, fault: Finding, why: str) -> None:
-        if self._trust_fault is None or self._trust_fault.code is not fault.code:
-            talk.error("trust list: %s", why)
-        self._trust_fault = fault
-        self._close_trust()
-        self._trust_retry.failed(self._monotonic())
-
-    def _close_trust(self) -> None:
-        source, self._source = self._source, None
-        if source is not None:
-            source.close()
 
     # --- Seeing and judging ---------------------------------------------------------------------------------
 
@@ -337,13 +211,15 @@ class Gate:
         found = self._read(frame.luma)
         micros = {"picture": (time.perf_counter_ns() - before) // 1000}
         sighting = self._watch.see(found, frame.taken)
-        judged = [(scan, *_judge(scan, snapshot, now, clock)) for scan in sighting.scans]
+        basis = Basis(snapshot.trust, in_force(snapshot.bundles, now), now, clock)
+        judged = [(scan, judge(scan.payload, basis)) for scan in sighting.scans]
         if judged:
-            scan, verdict, steps = min(judged, key=lambda one: _WEIGHT[one[1].state])
+            scan, judgement = min(judged, key=lambda one: _WEIGHT[one[1].verdict.state])
+            verdict = judgement.verdict
             beside = any(code.mark == self._shown.mark for code in found.codes)
             if verdict.state is State.RESCAN and beside:
                 return  # a web link beside the certificate that is being shown takes nothing away
-            self._present(verdict, frame, {**micros, **steps}, scan.mark)
+            self._present(verdict, frame, {**micros, **judgement.micros}, scan.mark)
         elif sighting.unreadable:
             self._present(without_code(Reason.UNREADABLE), frame, micros, None)
         shown = self._shown
@@ -366,8 +242,7 @@ class Gate:
         self._shown = _Shown(
             signal, tuple(f.code for f in verdict.reasons), mark, now, now + self._config.hold_s
         )
-        for step, took in micros.items():
-            self._times.setdefault(step, deque(maxlen=TIMES_KEPT)).append(took)
+        self.timings.add(micros)
         if self._on_answer is not None:
             self._on_answer(Answer(verdict, micros))
 
@@ -451,28 +326,7 @@ class Gate:
         if self._monotonic() - self._standing_at < 0.5:
             return
         self._standing_at = self._monotonic()
-        local = now.astimezone(self._zone)
-        facts: Facts = {"list": None, "clock": None, "rules": None}
-        if snapshot is not None and clock is not None:
-            state = snapshot.trust.state(now)
-            facts["list"] = {
-                "state": None if state is None else state.value,
-                "signed_at": snapshot.signed_at.astimezone(UTC).isoformat(timespec="seconds"),
-                "age_s": int((now - snapshot.signed_at).total_seconds()),
-                "date": f"{snapshot.signed_at.astimezone(self._zone):%d/%m/%Y %H:%M}",
-            }
-            bundle = in_force(snapshot.bundles, now)
-            if bundle is not None:
-                facts["rules"] = {
-                    "bundle": bundle.name,
-                    "version": bundle.version,
-                    "title": {lang: bundle.texts.get(lang, bundle.name) for lang in ("vi", "en")},
-                }
-            facts["clock"] = {
-                "state": clock.value,
-                "now": now.astimezone(UTC).isoformat(timespec="seconds"),
-                "text": f"{local:%H:%M · %d/%m/%Y}",
-            }
+        facts = of_standing(snapshot, now, clock, self._zone)
         self._standing = facts
         self._hub.stand(facts)
 
@@ -488,49 +342,18 @@ class Gate:
         else:
             state = Signal.READY
         storage = {Reason.NO_LIST: "empty", Reason.STORE_DOWN: "down"}
-        fault = self._trust_fault
+        fault = self._trust.fault
         return {
             "state": state.value,
             "reasons": causes,
             "list": self._standing["list"],
             "clock": self._standing["clock"] and self._standing["clock"]["state"],
-            "camera": "down" if self._camera_down else "ok",
+            "camera": "down" if self._frames.down else "ok",
             "storage": "ok" if fault is None else storage[fault.code],
             "lamp": "down" if self._lamp_down or self._lamp.fault is not None else "ok",
             "version": self._version,
-            "micros": self.micros(),
+            "micros": self.timings.percentiles(),
         }
-
-    def micros(self) -> dict[str, dict[str, int]]:
-        """Percentiles of what each step took, over the last verdicts."""
-        return {step: percentiles(tuple(times)) for step, times in tuple(self._times.items())}
-
-
-def percentiles(values: tuple[int, ...]) -> dict[str, int]:
-    """p50, p95 and p99 of at least one value, by nearest rank."""
-    ordered = sorted(values)
-    return {
-        f"p{rank}": ordered[min(len(ordered) - 1, max(0, -(-len(ordered) * rank // 100) - 1))]
-        for rank in (50, 95, 99)
-    }
-
-
-def _judge(
-    scan: Scan, snapshot: Snapshot, now: datetime, clock: ClockState | None
-) -> tuple[Verdict, dict[str, int]]:
-    """The verdict on one Scan, and microseconds by step."""
-    start = time.perf_counter_ns()
-    opened = open_code(scan.payload)
-    decoded = time.perf_counter_ns()
-    assessment = assess(opened, trust=snapshot.trust, now=now, clock=clock)
-    verified = time.perf_counter_ns()
-    verdict = decide(assessment, in_force(snapshot.bundles, now))
-    ruled = time.perf_counter_ns()
-    return verdict, {
-        "decode": (decoded - start) // 1000,
-        "verify": (verified - decoded) // 1000,
-        "rules": (ruled - verified) // 1000,
-    }
 
 
 def _place_of(error: BaseException) -> str:
@@ -538,30 +361,3 @@ def _place_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"
-
-
-def _pause(failures: int) -> float:
-    """Seconds until the next attempt after so many failures."""
-    doubled: float = RETRY_S[0] * 2.0 ** min(failures - 1, 8)
-    return min(doubled, RETRY_S[1])
-
-
-class _Retry:
-    """When to try again: soon at first, then less often."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._next = float("-inf")
-
-    def due(self, now: float) -> bool:
-        """Whether it is time."""
-        return now >= self._next
-
-    def failed(self, now: float) -> None:
-        """It failed once more."""
-        self._failures += 1
-        self._next = now + _pause(self._failures)
-
-    def well(self) -> None:
-        """It works again."""
-        self._failures, self._next = 0, float("-inf")

@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from appliance.cli.answer import Basis, Judged, judge
+from appliance.cli.answer import Judged, judge
+from appliance.judging import Basis
 from issuer.keys import Algorithm, SigningKey, generate
 from issuer.seed import Stream
 from verifier.policy.bundle import SIGNATURE_ONLY, RuleBundle

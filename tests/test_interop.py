@@ -29,8 +29,9 @@ def test_the_vietnamese_specimen_verifies(vectors: Path) -> None:
     """PS256, KID in the protected header, issuer VN, an expiry date that is not twelve months away."""
     from datetime import UTC, datetime
 
-    from appliance.cli.answer import Basis, judge
+    from appliance.cli.answer import judge
     from appliance.cli.cases import case_keys, read_cases
+    from appliance.judging import Basis
     from verifier.policy.bundle import SIGNATURE_ONLY
     from verifier.trust import TrustList
     from verifier.wire.keyfile import parse_keys

@@ -10,29 +10,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
-from time import perf_counter_ns
 from typing import Any
 
 import cbor2
 
-from verifier.assessment import Assessment, OpenedCode, assess, open_code
-from verifier.policy.bundle import RuleBundle
+from appliance import judging
+from appliance.judging import Basis
+from verifier.assessment import Assessment, OpenedCode
 from verifier.reading import Checks, Reading, read_checks
 from verifier.reasons import State
-from verifier.trust import ClockState, TrustList
-from verifier.verdict import Verdict, decide
+from verifier.verdict import Verdict
 
 EXIT_STATUS = {State.PASS: 0, State.CHECK: 10, State.FAIL: 20, State.RESCAN: 30, State.OUT: 40}
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Basis:
-    """What codes are judged by: keys, rules, the time (``None``: not judged) and what the clock is worth."""
-
-    trust: TrustList
-    bundle: RuleBundle | None
-    now: datetime | None
-    clock: ClockState | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,21 +35,11 @@ class Judged:
 
 
 def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judged:
-    """Open, assess and decide one code, timing each step."""
-    start = perf_counter_ns()
-    opened = code if isinstance(code, OpenedCode) else open_code(code)
-    decoded = perf_counter_ns()
-    assessment = assess(opened, trust=basis.trust, now=basis.now, clock=basis.clock)
-    assessed = perf_counter_ns()
-    verdict = decide(assessment, basis.bundle)
-    done = perf_counter_ns()
-    micros = {
-        "decode": (decoded - start) // 1000,
-        "verify": (assessed - decoded) // 1000,
-        "rules": (done - assessed) // 1000,
-        "total": (done - start) // 1000,
-    }
-    return Judged(verdict, read_checks(opened, trust=basis.trust, now=basis.now), micros, assessment)
+    """Judge one code and report on each of its checks."""
+    done = judging.judge(code, basis)
+    micros = {**done.micros, "total": sum(done.micros.values())}
+    reading = read_checks(done.opened, trust=basis.trust, now=basis.now)
+    return Judged(done.verdict, reading, micros, done.assessment)
 
 
 def unjudged(verdict: Verdict, checks: Checks) -> Judged:

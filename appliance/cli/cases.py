@@ -18,8 +18,9 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from appliance.cli.answer import Basis, Judged, answer, judge, unjudged
+from appliance.cli.answer import Judged, answer, judge, unjudged
 from appliance.errors import PictureError
+from appliance.judging import Basis
 from verifier.assessment import OpenedCode
 from verifier.certificate import Family
 from verifier.keys import KeyRefusedError, trusted_key

@@ -182,7 +182,7 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
         print(kiosk.url, flush=True)
         gate.run(stop)
         if stats:
-            _say_summary(gate.micros().items())
+            _say_summary(gate.timings.percentiles().items())
     return 0
 
 

@@ -15,7 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from appliance.cli.answer import EXIT_STATUS, Basis, Judged, answer, judge, unjudged
+from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, unjudged
+from appliance.judging import Basis
 from trustsync.errors import NoListError, TrustSyncError
 from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
 from verifier.reading import Checks

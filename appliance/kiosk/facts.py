@@ -16,11 +16,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from appliance.signals import SAYINGS, Signal, signal_of
+from appliance.supply import Snapshot
 from verifier.certificate import Certificate
+from verifier.policy.bundle import in_force
 from verifier.reasons import CATALOGUE, Finding
+from verifier.trust import ClockState
 from verifier.verdict import Duty, DutyCode, Verdict
 
 Facts = dict[str, Any]
@@ -140,3 +145,30 @@ def as_last(facts: Facts) -> Facts:
     """What stays of a result on the ready page until it is cleared: its own state beside its own name."""
     kept = ("state", "sign", "colour", "word", "headline", "holder", "issuer")
     return {name: facts[name] for name in kept}
+
+
+def of_standing(snapshot: Snapshot | None, now: datetime, clock: ClockState | None, zone: ZoneInfo) -> Facts:
+    """What stands below every result: list, clock and rules; ``None`` for what there is not."""
+    if snapshot is None or clock is None:
+        return {"list": None, "clock": None, "rules": None}
+    state = snapshot.trust.state(now)
+    bundle = in_force(snapshot.bundles, now)
+    return {
+        "list": {
+            "state": None if state is None else state.value,
+            "signed_at": snapshot.signed_at.astimezone(UTC).isoformat(timespec="seconds"),
+            "age_s": int((now - snapshot.signed_at).total_seconds()),
+            "date": f"{snapshot.signed_at.astimezone(zone):%d/%m/%Y %H:%M}",
+        },
+        "clock": {
+            "state": clock.value,
+            "now": now.astimezone(UTC).isoformat(timespec="seconds"),
+            "text": f"{now.astimezone(zone):%H:%M · %d/%m/%Y}",
+        },
+        "rules": bundle
+        and {
+            "bundle": bundle.name,
+            "version": bundle.version,
+            "title": {lang: bundle.texts.get(lang, bundle.name) for lang in ("vi", "en")},
+        },
+    }

@@ -19,10 +19,11 @@ from PIL import Image
 
 from appliance.camera import Closing, Frame
 from appliance.config import GateConfig
-from appliance.gate import Answer, FixedTrust, Gate, TrustSource
+from appliance.gate import Answer, Gate
 from appliance.kiosk.hub import Hub
 from appliance.lights import MockLamp
 from appliance.picture import Luma, empty
+from appliance.supply import FixedTrust, TrustSource
 from verifier.policy.bundle import RuleBundle
 from verifier.trust import TrustList
 

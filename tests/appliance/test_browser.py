@@ -17,12 +17,13 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from appliance.camera.files import FolderCamera
-from appliance.gate import FixedTrust, Gate
+from appliance.gate import Gate
 from appliance.kiosk.facts import of_findings, of_signal, of_verdict
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.server import KioskServer
 from appliance.lights import MockLamp, read_signal
 from appliance.signals import Signal
+from appliance.supply import FixedTrust
 from trustsync.errors import NoListError
 from verifier.reasons import Reason, finding
 

@@ -16,12 +16,13 @@ from gate_rig import Rig, image_of, luma_of, snapshot_of, stained
 
 from appliance.config import GateConfig
 from appliance.errors import CameraError, LampError
-from appliance.gate import FixedTrust, percentiles
 from appliance.kiosk.hub import Hub
 from appliance.lights import MockLamp, read_signal
 from appliance.picture import empty
 from appliance.scanner import Look, look
 from appliance.signals import Signal
+from appliance.supply import FixedTrust
+from appliance.timings import percentiles
 from trustsync.errors import NoListError, StoreError
 
 CANARY = "Zyxwvut Qanarić"
@@ -284,7 +285,7 @@ def test_a_store_that_cannot_vouch_is_out_until_it_can(
     rig.hold(text, 0.3)
     assert rig.lamp.signal is Signal.PASS
     rig.open_trust = fails
-    rig.gate._close_trust()
+    rig.gate._trust.close()
     rig.hold(text, 2.0)
     assert_out(rig, code)
     assert rig.gate.health()["storage"] == storage
@@ -349,7 +350,7 @@ def test_a_new_list_is_in_force_without_a_restart(rig: Rig) -> None:
 
     rig.desk.signer()
     rig.open_trust = lambda: Switched(snapshot_of(rig.desk))
-    rig.gate._close_trust()
+    rig.gate._trust.close()
     rig.hold(text, 0.3)
     assert rig.lamp.signal is Signal.PASS
 

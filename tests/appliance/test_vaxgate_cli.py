@@ -184,12 +184,11 @@ def test_stats_name_state_reason_and_times_and_nobody(
     config = parse(
         f'[camera]\nkind = "files"\npath = "{pictures}"\n[kiosk]\nport = 0\n[lamp]\nfactory = "mock"\n'
     )
-    from appliance import gate
     from trustsync import store
 
     monkeypatch.setenv("VAXGATE_DATA", str(data))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(store, "open_store", lambda path: gate.FixedTrust(snapshot_of(desk)))
+    monkeypatch.setattr(store, "open_store", lambda path: FixedTrust(snapshot_of(desk)))
     stop = threading.Event()
     worker = threading.Thread(target=lambda: run_gate(config, stop, stats=True), daemon=True)
     worker.start()
