@@ -26,6 +26,7 @@ from appliance.errors import DemoError
 from appliance.kiosk.facts import of_findings, of_signal
 from appliance.lights import MockLamp
 from appliance.signals import Signal
+from appliance.supply import FixedTrust
 from verifier.reasons import Reason, finding
 
 
