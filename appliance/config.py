@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
 import re
 import tomllib
 from dataclasses import Field, dataclass, field, fields, replace
@@ -157,15 +156,6 @@ class Config:
     site: SiteConfig = SiteConfig()
     journal: ReservedConfig = ReservedConfig()
     gate: GateConfig = GateConfig()
-
-
-def find() -> Path | None:
-    """The file in force: ``VAXGATE_CONFIG``, ``vaxgate.toml`` here, the one in ``/etc/vaxgate``, or none."""
-    named = os.environ.get("VAXGATE_CONFIG")
-    if named:
-        return Path(named)
-    usual = (Path("vaxgate.toml"), Path("/etc/vaxgate/vaxgate.toml"))
-    return next((path for path in usual if path.is_file()), None)
 
 
 def load(path: Path | None) -> Config:

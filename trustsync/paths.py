@@ -24,6 +24,7 @@ from trustsync.errors import SettingsError
 
 CONFIG_NAME = "vaxgate.toml"
 _SYSTEM_DATA = Path("/var/lib/vaxgate")
+_SYSTEM_CONFIG = Path("/etc/vaxgate") / CONFIG_NAME
 _MAX_CONFIG = 1 << 20  # bytes of a configuration file
 
 
@@ -50,17 +51,24 @@ def trust_dir() -> Path:
     return data_dir() / "trust"
 
 
+def config_file() -> Path | None:
+    """The configuration in force: ``VAXGATE_CONFIG``, ``vaxgate.toml`` here, or the one in ``/etc/vaxgate``."""
+    named = os.environ.get("VAXGATE_CONFIG")
+    if named:
+        return Path(named)
+    usual = (Path(CONFIG_NAME), _SYSTEM_CONFIG)
+    return next((path for path in usual if path.is_file()), None)
+
+
 def load_settings(path: Path | None = None) -> TrustSettings:
     """The section ``[trust]`` of a configuration file; keys that it does not name are ``None``.
 
-    path: the file; without it ``vaxgate.toml`` of the current directory, if there is one. Relative paths
-    in the file are relative to the file. Other sections and keys are the appliance's business. Raises
+    path: the file; without it the one in force, if there is one. Relative paths in the file are relative to the file. Other sections and keys are the appliance's business. Raises
     SettingsError when the file cannot be read or one of the three keys is not a text.
     """
+    path = path or config_file()
     if path is None:
-        path = Path(CONFIG_NAME)
-        if not path.is_file():
-            return TrustSettings()
+        return TrustSettings()
     section = _toml(path).get("trust", {})
     if not isinstance(section, dict):
         raise SettingsError(f"{path}: [trust] is not a section")

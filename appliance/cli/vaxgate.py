@@ -94,9 +94,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _config_check(options: argparse.Namespace) -> int:
-    from appliance.config import find, load
+    from appliance.config import load
+    from trustsync.paths import config_file
 
-    path = options.file or find()
+    path = options.file or config_file()
     load(path)
     print("no vaxgate.toml: every key has its default" if path is None else f"{path}: well")
     return 0
@@ -139,9 +140,10 @@ def _scan(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from appliance.config import find, load
+    from appliance.config import load
+    from trustsync.paths import config_file
 
-    config = load(options.config or find())
+    config = load(options.config or config_file())
     stop = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's signature

@@ -17,7 +17,7 @@ from typing import Any
 
 from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, unjudged
 from appliance.judging import Basis
-from trustsync.errors import NoListError, TrustSyncError
+from trustsync.errors import NoListError, SettingsError, TrustSyncError
 from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
 from verifier.reading import Checks
 from verifier.reasons import CATALOGUE, Finding, Reason, State
@@ -192,11 +192,14 @@ def _basis(options: argparse.Namespace) -> Basis | Judged:
         return Basis(_given_keys(options.trust), _bundle(options.rules, (SIGNATURE_ONLY,), now), now)
     if len(options.trust) > 1:
         raise UsageError("--trust: a store stands alone; give either one store or any number of key files")
-    from trustsync.paths import trust_dir
+    from trustsync.paths import load_settings, trust_dir
     from trustsync.store import open_store
 
     try:
-        snapshot = open_store(_store(stores[0]) if stores else trust_dir()).current()
+        store = _store(stores[0]) if stores else load_settings().store or trust_dir()
+        snapshot = open_store(store).current()
+    except SettingsError as error:
+        raise UsageError(str(error)) from error
     except NoListError as error:
         print(f"vaxgate-verify: {error}", file=sys.stderr)
         return unjudged(without_code(Reason.NO_LIST), Checks())

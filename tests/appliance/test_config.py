@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from appliance.config import Config, find, load, parse, reference
+from appliance.config import Config, load, parse, reference
 from appliance.errors import ConfigError
+from trustsync.paths import config_file
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -110,9 +111,9 @@ def test_the_file_in_force_is_the_named_one_then_the_one_here(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("VAXGATE_CONFIG", raising=False)
     (tmp_path / "vaxgate.toml").write_text("")
-    assert find() == Path("vaxgate.toml")
+    assert config_file() == Path("vaxgate.toml")
     monkeypatch.setenv("VAXGATE_CONFIG", "/elsewhere/desk.toml")
-    assert find() == Path("/elsewhere/desk.toml")
+    assert config_file() == Path("/elsewhere/desk.toml")
 
 
 def test_the_page_in_the_docs_is_what_the_keys_say() -> None:
