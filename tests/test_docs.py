@@ -19,8 +19,9 @@ import pytest
 from desk import Desk, vaccination
 from interop import BEGIN, END
 
-from appliance.cli.answer import Basis, answer, judge
+from appliance.cli.answer import answer, judge
 from appliance.config import Config
+from appliance.judging import Basis
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import CATALOGUE, Reason
 

@@ -52,7 +52,7 @@ def trust_dir() -> Path:
 
 
 def config_file() -> Path | None:
-    """The configuration in force: ``VAXGATE_CONFIG``, ``vaxgate.toml`` here, or the one in ``/etc/vaxgate``."""
+    """The file in force: ``VAXGATE_CONFIG``, ``vaxgate.toml`` here, the one in ``/etc/vaxgate``, or none."""
     named = os.environ.get("VAXGATE_CONFIG")
     if named:
         return Path(named)
@@ -63,8 +63,9 @@ def config_file() -> Path | None:
 def load_settings(path: Path | None = None) -> TrustSettings:
     """The section ``[trust]`` of a configuration file; keys that it does not name are ``None``.
 
-    path: the file; without it the one in force, if there is one. Relative paths in the file are relative to the file. Other sections and keys are the appliance's business. Raises
-    SettingsError when the file cannot be read or one of the three keys is not a text.
+    path: the file; without it the one in force, if there is one. Relative paths in the file are relative to
+    the file. Other sections and keys are the appliance's business. Raises SettingsError when the file
+    cannot be read or one of the three keys is not a text.
     """
     path = path or config_file()
     if path is None:
