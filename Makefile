@@ -74,6 +74,9 @@ format: $(VENV)/.dev ## put the code into its form
 types: $(VENV)/.dev ## mypy --strict over the four packages
 	@$(BIN)/mypy
 
+docs: $(VENV)/.dev ## the generated pages: reasons, the example of HC1, the configuration's keys
+	@$(BIN)/python tests/write_docs.py
+
 scenarios: $(VENV)/.dev browser ## rows of the scenario table that a passed test bears, of 193, and the missing
 	@$(BIN)/pytest -q -n 2 --dist loadfile --scenarios tests
 

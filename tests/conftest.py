@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from places import vectors_dir
 from scenario_rows import ROWS, Coverage
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def vectors_dir() -> Path | None:
-    """The folder of the published vectors: ``VAXGATE_VECTORS``, else beside the project."""
-    given = os.environ.get("VAXGATE_VECTORS")
-    places = [Path(given)] if given else [ROOT.parent / "shared" / "vectors"]
-    return next((place for place in places if (place / "eu-testdata.jsonl").exists()), None)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT, vectors_dir
+from places import ROOT, vectors_dir
 
 # Suites that are to agree without a difference, each as text and, where it has pictures, as pictures.
 SUITES = ("eu-testdata", "eu-testdata-img", "eu-qa", "hcert-misc", "photos")

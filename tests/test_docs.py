@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from desk import Desk, vaccination
 from interop import BEGIN, END
+from places import ROOT
 
 from appliance.cli.answer import answer, judge
 from appliance.config import Config
@@ -25,7 +26,6 @@ from appliance.judging import Basis
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import CATALOGUE, Reason
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
     page for folder in ("", "docs", "systemd", "image") for page in (ROOT / folder).glob("*.md")
 ) + sorted(page for page in (ROOT / "docs").rglob("*/*.md"))

@@ -104,7 +104,7 @@ def _for_people(status: Status) -> str:
     if status.generation is not None:
         lines.append(f"generation  {status.generation}")
     for name, item in status.sets.items():
-        lines.append(f"  {name:<10}version {item.version}, {item.count}, expires {iso(item.expires)}")
+        lines.append(f"  {name:<12}version {item.version}, {item.count}, expires {iso(item.expires)}")
     if status.last_error is not None:
         lines.append(f"last error  {status.last_error}")
     lines.extend(f"alarm       {alarm.code.value} since {iso(alarm.at)}" for alarm in status.alarms)

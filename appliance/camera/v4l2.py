@@ -46,8 +46,12 @@ class V4l2Camera(Closing):
     """A camera at ``/dev/video*``."""
 
     def __init__(self, config: CameraConfig) -> None:
-        from linuxpy.video import device as video
-
+        try:
+            from linuxpy.video import device as video
+        except ImportError as error:
+            raise CameraError(
+                "USB cameras need linuxpy, which is not installed; install vaxgate[usb]"
+            ) from error
         self._name = config.device
         self._device: Any = None
         try:

@@ -156,13 +156,13 @@ def of_standing(snapshot: Snapshot | None, now: datetime, clock: ClockState | No
     return {
         "list": {
             "state": None if state is None else state.value,
-            "signed_at": snapshot.signed_at.astimezone(UTC).isoformat(timespec="seconds"),
+            "signed_at": _instant(snapshot.signed_at),
             "age_s": int((now - snapshot.signed_at).total_seconds()),
             "date": f"{snapshot.signed_at.astimezone(zone):%d/%m/%Y %H:%M}",
         },
         "clock": {
             "state": clock.value,
-            "now": now.astimezone(UTC).isoformat(timespec="seconds"),
+            "now": _instant(now),
             "text": f"{now.astimezone(zone):%H:%M · %d/%m/%Y}",
         },
         "rules": bundle
@@ -172,3 +172,7 @@ def of_standing(snapshot: Snapshot | None, now: datetime, clock: ClockState | No
             "title": {lang: bundle.texts.get(lang, bundle.name) for lang in ("vi", "en")},
         },
     }
+
+
+def _instant(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -6,12 +6,11 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from appliance.config import Config, load, parse, reference
 from appliance.errors import ConfigError
 from trustsync.paths import config_file
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_unit_works_without_a_file() -> None:

@@ -13,12 +13,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from appliance.cli import vaxgate
 from trustsync import cli as sync
 from trustsync.paths import data_dir
 
-ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "systemd"
 SERVICES = ("vaxgate.service", "vaxgate-sync.service")
 PROGRAMS = {"vaxgate": vaxgate, "vaxgate-sync": sync}

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
@@ -31,7 +32,7 @@ from trustsync.targets import (
     encode_keys,
     segment_path,
 )
-from verifier.trust import HashKind
+from verifier.trust import HashKind, KeyStatus
 
 LATER = START + DAY
 KEYS_FILE = ".keys.cbor"  # the end of its hash-prefixed name
@@ -186,6 +187,25 @@ def test_a_rollback_alarm_stays_until_a_higher_version_came(site: Site, tmp_path
     site.publisher.sign_timestamp(LATER + DAY)
     site.sync(LATER + DAY)
     assert state_of(site).alarms == ()
+
+
+def test_pitfall_17_what_was_withdrawn_does_not_come_back_with_an_older_list(
+    site: Site, tmp_path: Path
+) -> None:
+    """A key that was withdrawn stays so when the list of the day before is offered again."""
+    site.sync(START)
+    site.publisher.copy(tmp_path / "yesterday")
+    before = site.publisher.keys[0]
+    withdrawn = replace(before, key=replace(before.key, status=KeyStatus.WITHDRAWN))
+    site.publisher.keys[0] = withdrawn
+    site.publisher.publish(LATER)
+    site.sync(LATER)
+
+    site.publisher.restore(tmp_path / "yesterday")
+    refused(site, LATER)
+
+    (held,) = open_store(site.store).current().trust.candidates(before.key.kid)
+    assert held.status is KeyStatus.WITHDRAWN
 
 
 def test_a_refused_list_keeps_the_rollback_floor_that_came_with_it(site: Site, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The security pitfalls of formats that touch HC1, each closed by a rule. The number is in the test's name.
 
-Pitfalls 10, 13 and 23 are of other families. 12 and 24 have their proofs where the network and the page are
-(``test_imports.py``, ``tests/appliance``); 17 and 19 at the trust store and in ``test_keys_and_trust.py``.
+Pitfalls 10, 13 and 23 are of other families. 12, 17, 21 and 24 have their proofs where the network, the trust
+store and the page are: ``test_imports.py``, ``tests/trustsync`` and ``tests/appliance``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
+from datetime import timedelta
 from typing import Any
 
 import cbor2
@@ -249,6 +250,15 @@ def test_pitfall_18_a_test_key_verifies_nothing_even_if_its_signature_holds(desk
     judged = desk.judged(sample.issue(vaccination()))
     assert judged.verdict.certificate is None
     assert [f.code for f in judged.verdict.reasons] == [Reason.KEY_TEST]
+
+
+def test_pitfall_19_an_old_list_is_seen_and_turns_every_green_away() -> None:
+    """Past seven days nothing is green any more, past sixty nothing is judged; what is red stays red."""
+    for days, state in ((8, State.CHECK), (30, State.CHECK), (60, State.CHECK), (61, State.OUT)):
+        desk = Desk(list_age=timedelta(days=days))
+        signer = desk.signer()
+        assert desk.outcome(signer.issue(vaccination())) == (state, [Reason.LIST_EXPIRED])
+        assert desk.outcome(signer.issue(vaccination(dn=0)))[0] is FAIL
 
 
 def test_pitfall_20_a_certificate_never_moves_the_clock(desk: Desk, signer: Signer) -> None:
