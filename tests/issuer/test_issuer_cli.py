@@ -313,6 +313,8 @@ def test_issue_cast_writes_pictures_and_publishes(
 def _unprivileged() -> dict[str, Any]:
     """How to start a child as nobody when we are root and nobody can read this installation."""
     here = [Path(sys.executable), Path(__file__), Path(sys.prefix)]
+    # the interpreter of the environment is a link; where it leads must be open to all as well
+    here = [*here, *(path.resolve() for path in here), Path(sys.base_prefix)]
     open_to_all = all(parent.stat().st_mode & 0o005 == 0o005 for path in here for parent in path.parents)
     if os.geteuid() != 0 or not open_to_all:
         return {}
