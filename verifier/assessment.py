@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 
 from verifier.certificate import (
     DETECTED,
@@ -90,6 +91,11 @@ class Assessment:
         return tuple(found for check in self.checks for found in check.findings)
 
 
+@cache
+def _passed(name: str) -> Check:
+    return Check(name, Outcome.PASSED)
+
+
 @dataclass(slots=True)
 class _Log:
     """The checks so far."""
@@ -98,6 +104,9 @@ class _Log:
 
     def add(self, name: str, findings: Sequence[Finding] = ()) -> None:
         """Note one check. It failed if a finding says so, and is unknown if one asks for a person."""
+        if not findings:
+            self.checks.append(_passed(name))
+            return
         states = {found.state for found in findings}
         if State.FAIL in states:
             outcome = Outcome.FAILED
