@@ -66,12 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"vaxgate {version('vaxgate')}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
 
-    run = verbs.add_parser("run", help="camera to lamp and page, until stopped")
+    run = _verb(
+        verbs, "run", "camera to lamp and page, until stopped", "vaxgate run --config desk.toml --stats"
+    )
     run.add_argument("--config", type=Path, metavar="FILE", help="default: the vaxgate.toml in force")
     run.add_argument("--stats", action="store_true", help="a line of times for each verdict, a summary last")
     run.set_defaults(run=_run)
 
-    demo = verbs.add_parser("demo", help="the whole road with invented travellers")
+    demo = _verb(verbs, "demo", "the whole road with invented travellers", "vaxgate demo --once")
     demo.add_argument("--once", action="store_true", help="each traveller once, every answer checked")
     demo.add_argument("--port", type=int, default=0, metavar="N", help="of the page; default: a free one")
     demo.add_argument(
@@ -80,16 +82,35 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", default="demo", metavar="S", help="of the issuer's keys; default: demo")
     demo.set_defaults(run=_demo)
 
-    scan = verbs.add_parser("scan", help="what the reader sees in pictures; judges nothing")
+    scan = _verb(
+        verbs, "scan", "what the reader sees in pictures; judges nothing", "vaxgate scan ticket.png --json"
+    )
     scan.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     scan.add_argument("--json", action="store_true", help="one object a line, one line an image")
     scan.set_defaults(run=_scan)
 
-    config = verbs.add_parser("config", help="look at vaxgate.toml")
+    config = _verb(verbs, "config", "look at vaxgate.toml", "vaxgate config check vaxgate.toml")
     config_verbs = config.add_subparsers(title="verbs", metavar="VERB", required=True)
-    check = config_verbs.add_parser("check", help="name every unknown or wrong key with its line")
+    check = _verb(
+        config_verbs,
+        "check",
+        "name every unknown or wrong key with its line",
+        "vaxgate config check vaxgate.toml",
+    )
     check.add_argument("file", nargs="?", type=Path, metavar="FILE", help="default: the file in force")
     check.set_defaults(run=_config_check)
+    return parser
+
+
+def _verb(verbs: Any, name: str, about: str, example: str) -> argparse.ArgumentParser:
+    """A verb whose help says what it does and shows one line to type."""
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=about,
+        description=about[0].upper() + about[1:] + ".",
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     return parser
 
 
