@@ -178,7 +178,10 @@ class Gate:
         self._unfit = worst_first(unfit)
         self._stand(snapshot, now, clock)
         if self._lamp.fault is not None:
+            # Lamp and page say one thing: what stood there is gone, and the unit begins anew.
+            self._forget()
             self._lamp.show(Signal.OUT, anew=True)  # raises while the pins are still dead: UNIT_FAULT
+            self._out([finding(Reason.UNIT_FAULT, "lamp")])
         self._lamp_down = False
         blocking = [cause for cause in self._unfit if cause.code is not Reason.LIST_EXPIRED]
         if blocking or snapshot is None:
@@ -211,7 +214,7 @@ class Gate:
         found = self._read(frame.luma)
         micros = {"picture": (time.perf_counter_ns() - before) // 1000}
         sighting = self._watch.see(found, frame.taken)
-        basis = Basis(snapshot.trust, in_force(snapshot.bundles, now), now, clock)
+        basis = Basis(snapshot.trust, in_force(snapshot.bundles, now), now, clock, snapshot.floor)
         judged = [(scan, judge(scan.payload, basis)) for scan in sighting.scans]
         if judged:
             scan, judgement = min(judged, key=lambda one: _WEIGHT[one[1].verdict.state])

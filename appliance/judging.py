@@ -21,12 +21,16 @@ from verifier.verdict import Verdict, decide
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Basis:
-    """What codes are judged by: keys, rules, the time (``None``: not judged) and what the clock is worth."""
+    """What codes are judged by: keys, rules, the time (``None``: not judged) and what the clock is worth.
+
+    floor: the instant that the unit has proof of; needed where the clock is FLOOR-ONLY.
+    """
 
     trust: TrustList
     bundle: RuleBundle | None
     now: datetime | None
     clock: ClockState | None = None
+    floor: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,7 +48,7 @@ def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judgement:
     start = perf_counter_ns()
     opened = code if isinstance(code, OpenedCode) else open_code(code)
     decoded = perf_counter_ns()
-    assessment = assess(opened, trust=basis.trust, now=basis.now, clock=basis.clock)
+    assessment = assess(opened, trust=basis.trust, now=basis.now, clock=basis.clock, floor=basis.floor)
     assessed = perf_counter_ns()
     verdict = decide(assessment, basis.bundle)
     done = perf_counter_ns()

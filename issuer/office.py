@@ -140,7 +140,7 @@ class Issuer:
             if expires_at is not None and expires_at <= issued_at:
                 raise IssuerError("the certificate would expire before it is issued")
             event_of(payload)
-        row = self._key(payload, algorithm, kid, environment)
+        row = self._key(payload, algorithm, kid, environment, unchecked=unchecked)
         with self.registry.change():
             whole = payload
             if not unchecked:
@@ -218,21 +218,35 @@ class Issuer:
         return self._make_signer(algorithm, f"unlisted/{label}", f"{self.country} not listed", now, None)
 
     def _key(
-        self, payload: Mapping[str, Any], algorithm: Algorithm, kid: bytes | None, environment: str
+        self,
+        payload: Mapping[str, Any],
+        algorithm: Algorithm,
+        kid: bytes | None,
+        environment: str,
+        *,
+        unchecked: bool,
     ) -> KeyRow:
+        letter = next((letter for letter in "vtr" if payload.get(letter)), None)
+
+        def may_sign(row: KeyRow) -> bool:
+            uses = signers.listed_key(row.certificate, row.status).uses
+            return unchecked or uses is None or letter in uses
+
         if kid is not None:
             found = [row for row in self.registry.signing_keys() if row.kid == kid]
             if not found:
                 raise IssuerError(f"this issuer has no key with KID {kid.hex()}")
             if found[0].status is KeyStatus.WITHDRAWN:
                 raise IssuerError(f"the key with KID {kid.hex()} is withdrawn; nothing is signed with it")
+            if not may_sign(found[0]):
+                raise IssuerError(
+                    f"the key with KID {kid.hex()} may not sign this kind of event (--unchecked)"
+                )
             return found[0]
-        letter = next((letter for letter in "vtr" if payload.get(letter)), None)
         for row in reversed(self.registry.signing_keys()):
-            if (row.algorithm, row.environment, row.status) == (algorithm, environment, KeyStatus.ACTIVE):
-                uses = signers.listed_key(row.certificate, row.status).uses
-                if uses is None or letter is None or letter in uses:
-                    return row
+            kind = (row.algorithm, row.environment, row.status)
+            if kind == (algorithm, environment, KeyStatus.ACTIVE) and may_sign(row):
+                return row
         raise IssuerError(
             f"no active {environment} key for {algorithm} may sign this kind of event; "
             f"make one with: vaxgate-issuer rotate --alg {algorithm}"

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from places import vectors_dir
 from scenario_rows import ROWS, Coverage
+
+# Speed is the bench's business; a busy machine is no reason to fail a law.
+hypothesis.settings.register_profile("vaxgate", deadline=None)
+hypothesis.settings.load_profile("vaxgate")
 
 
 @pytest.fixture(scope="session")

@@ -121,6 +121,7 @@ class Desk:
     list_age: timedelta | None = timedelta(hours=1)
     bundle: RuleBundle | None = SIGNATURE_ONLY
     clock: ClockState | None = None
+    floor: datetime | None = None
     keys: list[TrustedKey] = field(default_factory=list)
     test_kids: set[bytes] = field(default_factory=set)
     revocation: ListedHashes = field(default_factory=ListedHashes)
@@ -160,7 +161,7 @@ class Desk:
 
     def judged(self, code: str | bytes) -> Judged:
         """What the commands make of a code."""
-        return judge(code, Basis(self.trust, self.bundle, self.now, self.clock))
+        return judge(code, Basis(self.trust, self.bundle, self.now, self.clock, self.floor))
 
     def outcome(self, code: str | bytes) -> tuple[State, list[Reason]]:
         """State and reason codes, worst first."""

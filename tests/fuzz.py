@@ -50,7 +50,7 @@ ODD = [
 ODD_VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 2**64, 1.5, float("nan"), float("inf"), "", " x ", "\u202e", "9" * 5000, b"\xff", [],
     {}, [None], {"": None}, cbor2.CBORTag(0, "x"), cbor2.CBORTag(1, []),
-    "2021-02-30", "9999-12-31", "0000-00-00",
+    253402300799, "0" * 60000, [{}] * 3000, "2021-02-30", "9999-12-31", "0000-00-00",
 )  # fmt: skip
 PICTURES_EVERY = 200  # pictures are a hundred times slower than texts
 

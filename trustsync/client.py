@@ -30,6 +30,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]  # python-tuf re-ex
     Targets,
     Timestamp,
 )
+from tuf.api.serialization import DeserializationError
 from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.updater import Updater
 
@@ -160,7 +161,11 @@ class Repository:
             if path.name != "root.json":
                 data = path.read_bytes()
                 role = unquote(path.name.removesuffix(".json"))
-                found.append(StoredMetadata(role, Metadata.from_bytes(data).signed.version, data))
+                try:
+                    version = Metadata.from_bytes(data).signed.version
+                except DeserializationError:
+                    continue  # damaged where it was stored, and not replaced yet: it proves nothing
+                found.append(StoredMetadata(role, version, data))
         return tuple(found)
 
     def _set_reference_time(self, reference_time: datetime) -> None:

@@ -225,7 +225,7 @@ class StateDatabase:
     def _errors(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError, TypeError) as error:  # the latter: a value that cannot be right
             raise StoreError(
                 f"{self._path} could not be {doing}: {error}; what was in force stays. Look at the free "
                 "space and the health of the card; if it stays unreadable, move the store aside and sync anew"
@@ -237,14 +237,17 @@ def read_state(path: Path) -> StoreState | None:
 
     Raises StoreError when it is damaged.
     """
-    if not path.exists():
-        return None
+    try:
+        if not path.exists():
+            return None
+    except OSError as error:
+        raise StoreError(f"{path} cannot be looked at: {error.strerror}; may this user read it?") from error
     failure: Exception | None = None
     for _ in range(_ATTEMPTS):
         before = state_signature(path)
         try:
             state = _read_once(path)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:  # a value that cannot be right
             failure = error
         else:
             # A writer that came or went meanwhile may have shown us half of its work.
@@ -322,4 +325,7 @@ def _text(instant: datetime) -> str:
 
 
 def _instant(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+    instant = None if text is None else datetime.fromisoformat(text)
+    if instant is not None and instant.tzinfo is None:
+        raise ValueError("an instant without its offset")
+    return instant

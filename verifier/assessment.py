@@ -49,8 +49,33 @@ from verifier.wire.cose import Envelope
 from verifier.wire.errors import MalformedError
 
 SKEW = timedelta(minutes=5)  # between an issuer's clock and ours
+LOOSE_ALG = "the algorithm stands only outside the protected header"
 SAMPLE_SKEW = timedelta(minutes=30)  # between a laboratory's clock and ours
 EAST_OF_ALL = timedelta(hours=14)  # a calendar day has begun somewhere when it has begun at UTC+14
+WEST_OF_ALL = timedelta(hours=12)  # and is over everywhere when it is over at UTC-12
+
+
+@dataclass(frozen=True, slots=True)
+class TimeBounds:
+    """What is known of the time: it is at least ``earliest`` and at most ``latest``; ``None``: unknown.
+
+    What is over is judged by the earliest, what has not begun by the latest, so that a clock that nobody
+    confirms makes nothing red by itself.
+    """
+
+    earliest: datetime | None
+    latest: datetime | None
+
+
+def time_bounds(now: datetime | None, clock: ClockState | None, floor: datetime | None) -> TimeBounds:
+    """The bounds that a clock in this state gives: a floor alone is no upper bound, and none is none."""
+    match clock:
+        case None | ClockState.TRUSTED | ClockState.BOUNDED:
+            return TimeBounds(now, now)
+        case ClockState.FLOOR_ONLY:
+            return TimeBounds(floor, None)
+        case ClockState.UNSYNCED:
+            return TimeBounds(None, None)
 
 
 class Outcome(StrEnum):
@@ -142,13 +167,19 @@ def open_code(text: str | bytes) -> OpenedCode:
 
 
 def assess(
-    code: str | bytes | OpenedCode, *, trust: TrustList, now: datetime | None, clock: ClockState | None = None
+    code: str | bytes | OpenedCode,
+    *,
+    trust: TrustList,
+    now: datetime | None,
+    clock: ClockState | None = None,
+    floor: datetime | None = None,
 ) -> Assessment:
     """Find out everything about one code.
 
     code: its text, or what :func:`open_code` made of it. now: an aware instant, ``None`` when
-    time is not to be judged (a recorded case without a clock). clock: what the unit's clock is worth;
-    UNSYNCED-TIME means that not one expiry is checked.
+    time is not to be judged (a recorded case without a clock). clock: what the unit's clock is worth:
+    UNSYNCED-TIME means that not one expiry is checked, FLOOR-ONLY that only what was over at ``floor`` (the
+    instant that the unit has proof of) is over.
 
     The steps, each noted as a check of that name:
 
@@ -168,7 +199,8 @@ def assess(
         now = None
     list_state = trust.state(now) if now is not None else None
     opened = code if isinstance(code, OpenedCode) else open_code(code)
-    certificate = _document(opened, trust, now, list_state, log)
+    time = time_bounds(now, clock, floor)
+    certificate = _document(opened, trust, now, time, log)
     if not any(found.state is State.RESCAN for check in log.checks for found in check.findings):
         # 11. last, because it speaks about us and not about the document
         log.add("list", _list_age(list_state))
@@ -185,7 +217,11 @@ def assess(
 
 
 def _document(
-    opened: OpenedCode, trust: TrustList, now: datetime | None, list_state: ListState | None, log: _Log
+    opened: OpenedCode,
+    trust: TrustList,
+    now: datetime | None,
+    time: TimeBounds,
+    log: _Log,
 ) -> Certificate | None:
     # 1. and 2. recognise and open
     family, envelope = opened.family, opened.envelope
@@ -202,7 +238,7 @@ def _document(
 
     # 4. key
     candidates = trust.candidates(envelope.kid) if envelope.kid is not None else ()
-    missing = _key_findings(envelope, candidates, trust, list_state)
+    missing = _key_findings(envelope, candidates, trust, now)
     log.add("key", missing)
     if missing:
         return None
@@ -226,33 +262,32 @@ def _document(
     log.add("status", _status(signer))
     log.add("issuer", issuer_findings(certificate.issuer, signer))
     log.add("key-usage", _usage(signer, certificate.events))
-    log.add("key-period", _period(signer, certificate.issued_at, now))
+    log.add("key-period", _period(signer, certificate.issued_at, time))
 
     # 8. time
-    log.add("time", _time(certificate, now))
+    log.add("time", _time(certificate, time))
 
     # 9. revocation
     log.add("revocation", _revocation(certificate, envelope, trust, now))
 
     # 10. event
-    log.add("event", [found for event in certificate.events for found in _event(event, now)])
+    log.add("event", [found for event in certificate.events for found in _event(event, time)])
     return certificate
 
 
 def algorithm_finding(envelope: Envelope) -> list[Finding]:
     """Why the envelope's algorithm is refused before any key is looked at; empty when it is not."""
     if envelope.alg is None:
-        where = (
-            "only outside the protected header" if envelope.loose_alg else "nowhere in the protected header"
-        )
-        return [finding(Reason.ALG_REFUSED, f"the algorithm stands {where}")]
+        return [
+            finding(Reason.ALG_REFUSED, LOOSE_ALG if envelope.loose_alg else "no algorithm in the header")
+        ]
     if envelope.alg not in ALGORITHMS:
         return [finding(Reason.ALG_REFUSED, f"algorithm {envelope.alg} is not on the list")]
     return []
 
 
 def _key_findings(
-    envelope: Envelope, candidates: Sequence[TrustedKey], trust: TrustList, list_state: ListState | None
+    envelope: Envelope, candidates: Sequence[TrustedKey], trust: TrustList, now: datetime | None
 ) -> list[Finding]:
     if envelope.kid is None:
         return [finding(Reason.MALFORMED, "cose header: no KID")]
@@ -260,8 +295,9 @@ def _key_findings(
         return []
     if envelope.kid in trust.test_kids:
         return [finding(Reason.KEY_TEST)]
-    # an old list may simply not know a young key (SC-K05)
-    state = State.FAIL if list_state in (None, ListState.FRESH) else State.CHECK
+    # an old list, or one of unknown age, may simply not know a young key (SC-K05)
+    known = trust.signed_at is None or (now is not None and trust.state(now) is ListState.FRESH)
+    state = State.FAIL if known else State.CHECK
     return [finding(Reason.KEY_UNKNOWN, f"KID {envelope.kid.hex()[:64]}", state)]
 
 
@@ -349,27 +385,36 @@ def _usage(signer: TrustedKey, events: Sequence[Event]) -> list[Finding]:
     ]
 
 
-def _period(signer: TrustedKey, issued_at: datetime | None, now: datetime | None) -> list[Finding]:
+def _period(signer: TrustedKey, issued_at: datetime | None, time: TimeBounds) -> list[Finding]:
     """Issued inside the key's period, and still inside it now (SC-K12)."""
     begin, end = signer.not_before, signer.not_after
     if issued_at is not None and ((begin and issued_at < begin) or (end and issued_at > end)):
         return [finding(Reason.KEY_PERIOD, "issued outside the key's period")]
-    if now is not None and begin and now < begin:
+    if time.latest is not None and begin and time.latest < begin:
         return [finding(Reason.KEY_PERIOD, "the key's period has not begun")]
-    if now is not None and end and now > end:
+    if time.earliest is not None and end and time.earliest > end:
         return [finding(Reason.KEY_EXPIRED, f"on {end:%Y-%m-%d}")]
     return []
 
 
-def _time(certificate: Certificate, now: datetime | None) -> list[Finding]:
-    if now is None:
-        return []
+def _time(certificate: Certificate, time: TimeBounds) -> list[Finding]:
     found = []
-    if certificate.expires_at is not None and now > certificate.expires_at + SKEW:
-        found.append(finding(Reason.EXPIRED, f"on {certificate.expires_at:%Y-%m-%d}"))
-    if certificate.issued_at is not None and certificate.issued_at > now + SKEW:
+    exp, iat = certificate.expires_at, certificate.issued_at
+    if exp is not None and time.earliest is not None and is_over(exp, time.earliest):
+        found.append(finding(Reason.EXPIRED, f"on {exp:%Y-%m-%d}"))
+    if iat is not None and time.latest is not None and is_ahead(iat, time.latest):
         found.append(finding(Reason.NOT_YET_VALID, "issued in the future"))
     return found
+
+
+def is_over(exp: datetime, now: datetime) -> bool:
+    """Whether ``exp`` has passed, allowing for the skew of clocks."""
+    return now - SKEW > exp  # and not exp + SKEW: "never" is often the last second of the calendar
+
+
+def is_ahead(iat: datetime, now: datetime) -> bool:
+    """Whether ``iat`` has not come yet, allowing for the skew of clocks."""
+    return iat > now + SKEW
 
 
 def revocation_entries(
@@ -414,16 +459,17 @@ def _revocation(
     return []
 
 
-def _event(event: Event, now: datetime | None) -> list[Finding]:
+def _event(event: Event, time: TimeBounds) -> list[Finding]:
     """What an event says against its own certificate, whatever the rules are."""
     if isinstance(event, Vaccination):
-        if now is not None and event.given is not None and event.given > (now + EAST_OF_ALL).date():
+        latest = time.latest
+        if latest is not None and event.given is not None and event.given > (latest + EAST_OF_ALL).date():
             return [finding(Reason.NOT_YET_VALID, "the dose lies in the future")]
         return []
     if isinstance(event, Recovery):
-        until = event.valid_until
-        # over when the day after it has begun everywhere, which is last at UTC-12
-        if now is not None and until is not None and (now - timedelta(hours=12)).date() > until:
+        until, earliest = event.valid_until, time.earliest
+        # over when the day after it has begun everywhere
+        if earliest is not None and until is not None and (earliest - WEST_OF_ALL).date() > until:
             return [finding(Reason.EXPIRED, "by the holder's own paper")]
         return []
     found = []
@@ -431,7 +477,7 @@ def _event(event: Event, now: datetime | None) -> list[Finding]:
         found.append(finding(Reason.TEST_POSITIVE))
     elif event.result != NOT_DETECTED:
         found.append(finding(Reason.VALUE_UNKNOWN, "result code"))
-    if now is not None and event.sampled is not None and event.sampled > now + SAMPLE_SKEW:
+    if time.latest is not None and event.sampled is not None and event.sampled > time.latest + SAMPLE_SKEW:
         found.append(finding(Reason.TEST_FUTURE))
     return found
 

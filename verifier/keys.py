@@ -61,6 +61,17 @@ _USE_OIDS = {
 }
 
 
+# What the strict reader raises; the ones of x509 are no ValueErrors.
+_REFUSALS = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
+
 class KeyRefusedError(ValueError):
     """A key that must not verify anything: weak, of an unknown kind, or not on its curve."""
 
@@ -200,7 +211,7 @@ def load_certificate(der: bytes, *, vouched: bool = False) -> SignerCertificate:
     """
     try:
         signer = _load_strict(der)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType) as error:
+    except _REFUSALS as error:
         if not vouched:
             raise KeyRefusedError(f"not a certificate in strict DER ({type(error).__name__})") from None
         signer = _load_lenient(der)

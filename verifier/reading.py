@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from verifier.assessment import SKEW, OpenedCode, open_code, revocation_entries
+from verifier.assessment import OpenedCode, is_ahead, is_over, open_code, revocation_entries
 from verifier.certificate import Family
 from verifier.keys import AlgorithmRefusedError, KeyRefusedError, load_spki
 from verifier.trust import NoRevocation, TrustedKey, TrustList, country_scope
@@ -111,14 +111,15 @@ def _time_valid(claims: hc1.Claims, now: datetime | None) -> bool | None:
         return False
     if claims.issued_at is None and claims.expires_at is None:
         return None
-    begun = claims.issued_at is None or claims.issued_at <= now + SKEW
-    over = claims.expires_at is not None and now > claims.expires_at + SKEW
+    begun = claims.issued_at is None or not is_ahead(claims.issued_at, now)
+    over = claims.expires_at is not None and is_over(claims.expires_at, now)
     return begun and not over
 
 
 def _key_usage(family: Family, document: Any, signer: TrustedKey | None, trust: TrustList) -> bool | None:
-    """For the key that verified; where none did, for any of the certificates that were given."""
-    keys: Iterable[TrustedKey] = [signer] if signer else [key for same in trust.keys.values() for key in same]
+    """For the key that verified; where none did, for any of the certificates that were given by hand."""
+    given = [] if trust.signed_at else [key for same in trust.keys.values() for key in same]
+    keys: Iterable[TrustedKey] = [signer] if signer else given
     keys = [key for key in keys if key.certificate is not None]
     if not keys:
         return None

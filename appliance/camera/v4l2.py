@@ -94,9 +94,11 @@ class V4l2Camera(Closing):
                 f"{self._name} gives no more frames ({_errno(error)}); is it unplugged?"
             ) from error
         width, height = self._size
-        return Frame(
-            luma_plane(data, self._form, width=width, height=height, stride=self._stride), time.monotonic()
-        )
+        try:
+            luma = luma_plane(data, self._form, width=width, height=height, stride=self._stride)
+        except CameraError:
+            return None  # one broken frame; a camera that gives no others is lost by time
+        return Frame(luma, time.monotonic())
 
     def _grab(self) -> bytes:
         return bytes(self._capture.buffer.raw_read().data)

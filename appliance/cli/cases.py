@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -27,7 +27,7 @@ from verifier.keys import KeyRefusedError, trusted_key
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reading import Checks
 from verifier.reasons import Reason
-from verifier.trust import TrustedKey, TrustList
+from verifier.trust import MAX_KEYS_PER_KID, TrustedKey, TrustList
 from verifier.verdict import without_code
 from verifier.wire import cose
 from verifier.wire.errors import MalformedError
@@ -58,13 +58,13 @@ class Case:
 
 def read_cases(path: Path) -> Iterator[Case]:
     """The cases of a file, in its order. Raises CaseError for a line that is not a JSON object."""
-    with path.open(encoding="utf-8") as lines:
-        for number, text in enumerate(lines, 1):
-            if not text.strip():
+    with path.open("rb") as lines:
+        for number, raw in enumerate(lines, 1):
+            if not raw.strip():
                 continue
             try:
-                line = json.loads(text)
-            except ValueError as error:
+                line = json.loads(raw)
+            except (ValueError, RecursionError) as error:  # not UTF-8 is a ValueError too
                 raise CaseError(f"{path.name}, line {number}: not JSON ({error})") from error
             if not isinstance(line, dict) or "id" not in line:
                 raise CaseError(f'{path.name}, line {number}: an object with an "id" is expected')
@@ -133,12 +133,20 @@ def _opened(hexadecimal: str) -> OpenedCode:
 
 
 def _basis(case: Case) -> Basis:
-    clock = case.line.get("clock")
     return Basis(
-        trust=TrustList.of(case_keys(case), source="case"),
+        trust=TrustList.of(case_keys(case)[:MAX_KEYS_PER_KID], source="case"),
         bundle=SIGNATURE_ONLY,
-        now=datetime.fromisoformat(clock) if isinstance(clock, str) else None,
+        now=_clock(case.line.get("clock")),
     )
+
+
+def _clock(text: Any) -> datetime | None:
+    """The recorded clock; none is recorded where the text is no instant. Without an offset it is UTC."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def case_keys(case: Case) -> list[TrustedKey]:
@@ -148,7 +156,7 @@ def case_keys(case: Case) -> list[TrustedKey]:
     for text in line.get("certs") or ():
         try:
             keys.append(trusted_key(base64.b64decode(text), source="case"))
-        except (KeyRefusedError, binascii.Error):
+        except (KeyRefusedError, binascii.Error, TypeError, ValueError):
             continue
     jwks = line.get("jwks")
     listed = jwks.get("keys") if isinstance(jwks, Mapping) else jwks

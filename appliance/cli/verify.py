@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,7 @@ from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, unjudged
 from appliance.judging import Basis
 from trustsync.errors import NoListError, SettingsError, TrustSyncError
 from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
-from verifier.reading import Checks
+from verifier.reading import Checks, read_checks
 from verifier.reasons import CATALOGUE, Finding, Reason, State
 from verifier.trust import TrustedKey, TrustList, clock_state
 from verifier.verdict import without_code
@@ -130,16 +131,19 @@ def _judge_inputs(
     """Each code: id, kind of input, judgement, its text if one was read, microseconds of reading."""
 
     def judged(code: str | bytes) -> Judged:
-        return basis if isinstance(basis, Judged) else judge(code, basis)
+        if isinstance(basis, Basis):
+            return judge(code, basis)
+        # no list on this machine: the unit is out, and the report says only what needs no list
+        return replace(basis, reading=read_checks(code, trust=TrustList.of([]), now=None))
 
     count = 0
     for given in inputs:
         if given == "-":
-            for number, line in enumerate(sys.stdin, 1):
-                text = line.rstrip("\r\n")
+            for number, line in enumerate(sys.stdin.buffer, 1):
+                text = _decoded(line.rstrip(b"\r\n"))
                 yield str(number), "text", judged(text), text, None
         elif given.endswith(_TEXT_SUFFIX):
-            for number, text in enumerate(_lines(Path(given)), 1):
+            for number, text in _lines(Path(given)):
                 yield f"{Path(given).name}:{number}", "text", judged(text), text, None
         elif _is_image(given):
             yield from _judge_image(Path(given), judged)
@@ -166,11 +170,21 @@ def _judge_image(path: Path, judged: Any) -> Iterator[tuple[str, str, Judged, st
         yield path.name, "image", judged(code.payload), text, code.micros
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """Number and text of each line that is not empty."""
     try:
-        return [line for line in path.read_text(encoding="utf-8").splitlines() if line]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: no file of texts, one a line ({type(error).__name__})") from error
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    return [(number, _decoded(line)) for number, line in enumerate(lines, 1) if line]
+
+
+def _decoded(line: bytes) -> str:
+    """A line as text; bytes that are no UTF-8 are taken one character a byte, as a scanner does."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
 
 
 def _is_image(given: str) -> bool:
@@ -212,12 +226,16 @@ def _basis(options: argparse.Namespace) -> Basis | Judged:
         now,
         # an instant that was given is taken at its word; the machine's own clock is not
         None if at else clock_state(now, snapshot.floor),
+        snapshot.floor,
     )
 
 
 def _store(path: Path) -> Path:
     """The store in this directory, which may be the data directory above it."""
-    return path / "trust" if (path / "trust").is_dir() else path
+    try:
+        return path / "trust" if (path / "trust").is_dir() else path
+    except OSError as error:
+        raise UsageError(f"--trust {path}: {error.strerror}") from error
 
 
 def _given_keys(paths: list[Path]) -> TrustList:
@@ -257,6 +275,8 @@ def _instant(text: str | None) -> datetime | None:
         raise UsageError(f"--at {text}: an instant such as 2022-03-01T09:00:00+07:00 is expected") from None
     if instant.tzinfo is None:
         raise UsageError(f"--at {text}: the offset is missing; add Z for UTC or, say, +07:00")
+    if not 1900 <= instant.year < 9000:
+        raise UsageError(f"--at {text}: a year between 1900 and 8999 is expected")
     return instant
 
 

@@ -75,7 +75,9 @@ def test_without_a_list_the_unit_is_out(
     assert main(["--json", signer.issue(vaccination())]) == 40
     answer = json.loads(capsys.readouterr().out)
     assert (answer["state"], [r["code"] for r in answer["reasons"]]) == ("OUT", ["NO_LIST"])
-    assert set(answer["checks"].values()) == {None}
+    checks = answer["checks"]
+    assert checks.pop("decode") is checks.pop("schema") is True  # what needs no list is reported
+    assert set(checks.values()) == {None}
 
 
 def test_json_is_one_object_a_line_with_the_fields_of_the_contract(run, signer: Signer) -> None:
@@ -98,19 +100,25 @@ def test_lines_on_stdin_are_answered_as_they_come(
 ) -> None:
     """One text a line; the id is the line's number."""
     lines = [signer.issue(vaccination()), "nonsense", signer.issue(vaccination(), exp=None)]
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
+    stream = io.TextIOWrapper(io.BytesIO("\n".join(lines).encode() + b"\n\xff\xfe\n"))
+    monkeypatch.setattr("sys.stdin", stream)
     status, out, _ = run("--json", "-")
     answers = [json.loads(line) for line in out.splitlines()]
-    assert [(a["id"], a["state"]) for a in answers] == [("1", "PASS"), ("2", "RESCAN"), ("3", "CHECK")]
+    assert [(a["id"], a["state"]) for a in answers] == [
+        ("1", "PASS"),
+        ("2", "RESCAN"),
+        ("3", "CHECK"),
+        ("4", "RESCAN"),
+    ]
     assert status == 30
 
 
 def test_a_text_file_holds_a_code_a_line(run, signer: Signer, tmp_path: Path) -> None:
     """What the issuer writes as .txt is read as such."""
-    (tmp_path / "codes.txt").write_text(signer.issue(vaccination()) + "\nnonsense\n")
+    (tmp_path / "codes.txt").write_text(signer.issue(vaccination()) + "\n\nnonsense\n")
     status, out, _ = run("--json", str(tmp_path / "codes.txt"))
     answers = [json.loads(line) for line in out.splitlines()]
-    assert [(a["id"], a["state"]) for a in answers] == [("codes.txt:1", "PASS"), ("codes.txt:2", "RESCAN")]
+    assert [(a["id"], a["state"]) for a in answers] == [("codes.txt:1", "PASS"), ("codes.txt:3", "RESCAN")]
     assert status == 30
 
 
@@ -249,6 +257,29 @@ def test_compare_exits_1_when_something_differs_or_nothing_was_compared(
     path.write_text(json.dumps(case | {"expect": {}}) + "\n")
     assert main(["--cases", str(path), "--compare"]) == 1
     assert "nothing was compared" in capsys.readouterr().err
+
+
+ODD_CASES: list[dict[str, object]] = [
+    {"id": "a", "text": "HC1:6BF", "jwk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}},
+    {"id": "b", "text": "HC1:6BF", "clock": "garbage", "certs": ["MIIB", "?", 5]},
+    {"id": "c", "zip_b64": "?", "png": 5},
+    {"id": "d", "texts": []},
+    {"id": "e", "cose": "zz"},
+    {"id": "f", "cose": "d28440a040", "jwks": {"keys": [{}]}},
+    {"id": "g"},
+]
+
+
+def test_a_case_that_cannot_be_judged_still_gets_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever stands in a case, there is one answer to it, in the order of the cases."""
+    path = tmp_path / "cases.jsonl"
+    path.write_text("".join(json.dumps(case) + "\n" for case in ODD_CASES))
+    main(["--cases", str(path)])
+    answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [a["id"] for a in answers] == [case["id"] for case in ODD_CASES]
+    assert all(a["state"] != "PASS" for a in answers)
 
 
 def test_an_algorithm_outside_the_protected_header_is_a_difference_on_purpose(

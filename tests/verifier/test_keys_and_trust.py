@@ -10,7 +10,7 @@ from desk import NOW, Desk, dose, person, reopened, vaccination
 
 from issuer.keys import Algorithm
 from verifier.reasons import Reason, State
-from verifier.trust import HashKind
+from verifier.trust import ClockState, HashKind
 from verifier.wire import cose, hc1
 
 PASS, CHECK, FAIL, OUT = State.PASS, State.CHECK, State.FAIL, State.OUT
@@ -226,6 +226,38 @@ def test_the_age_of_the_list_decides_the_colour_and_red_stays_red(age: str) -> N
     assert (state, reasons[0]) == (FAIL, Reason.EXPIRED)
     check = desk.outcome(signer.issue(vaccination(person(dob=""))))[0]
     assert check is (OUT if age == "61 d" else CHECK)
+
+
+CLOCKS = {
+    "ahead, good": (ClockState.FLOOR_ONLY, {}, (CHECK, [Reason.CLOCK_UNSURE])),
+    "ahead, over since the floor": (ClockState.FLOOR_ONLY, {"exp": 1}, (CHECK, [Reason.CLOCK_UNSURE])),
+    "ahead, over before the floor": (
+        ClockState.FLOOR_ONLY,
+        {"exp": -1},
+        (FAIL, [Reason.EXPIRED, Reason.CLOCK_UNSURE]),
+    ),
+    "behind, good": (ClockState.UNSYNCED, {}, (OUT, [Reason.CLOCK_UNSURE])),
+    "behind, over": (ClockState.UNSYNCED, {"exp": -1}, (OUT, [Reason.CLOCK_UNSURE])),
+}
+
+
+@pytest.mark.parametrize("clock", list(CLOCKS))
+def test_a_clock_that_nobody_confirms_makes_nothing_red_by_itself(clock: str) -> None:
+    """Past the floor by too much, only what was over at the floor is over; behind it, nothing is judged."""
+    state, change, outcome = CLOCKS[clock]
+    desk = Desk(list_age=None, clock=state, floor=NOW)
+    days = {"iat": -9, **change}
+    times = {name: int((NOW + timedelta(days=number)).timestamp()) for name, number in days.items()}
+    text = desk.signer().issue(vaccination(), **times)
+    desk.now = NOW + timedelta(days=20 * 365) if "ahead" in clock else NOW - timedelta(days=50 * 365)
+    assert desk.outcome(text) == outcome
+
+
+def test_an_unknown_kid_is_not_red_while_the_age_of_the_list_is_unknown(desk: Desk) -> None:
+    """A clock behind the floor hides the age of the list; the key may simply be younger than it."""
+    desk.clock = ClockState.UNSYNCED
+    stranger = desk.signer(label="stranger", listed=False)
+    assert desk.outcome(stranger.issue(vaccination()))[0] is OUT
 
 
 def test_revocation_data_that_cannot_be_relied_on_is_named(desk: Desk) -> None:

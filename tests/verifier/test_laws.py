@@ -122,7 +122,15 @@ def test_the_worst_code_keeps_memory_flat() -> None:
     """Never more than 64 MiB for one code (the guard is the limit itself; the bench prints the figure)."""
     import zlib
 
-    worst = ["HC1:" + "A" * 10_000_000, hc1.PREFIX + base45.encode(zlib.compress(bytes(60_000_000), 9))]
+    worst = [
+        "HC1:" + "A" * 10_000_000,
+        hc1.PREFIX + base45.encode(zlib.compress(bytes(60_000_000), 9)),
+        signer.issue({"ver": "1.2.1", "nam": {"fnt": "A"}, "dob": "", "v": [{}] * 60_000}),
+        *(
+            hc1.pack(cbor2.dumps([cbor2.dumps({1: -7, 4: n.to_bytes(60_000)}), {}, b"", b""]))
+            for n in range(40)
+        ),
+    ]
     for code in worst:
         tracemalloc.start()
         judged(code)

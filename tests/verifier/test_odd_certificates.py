@@ -388,3 +388,26 @@ def test_the_kid_may_be_missing_and_is_then_named(desk: Desk, signer: Signer) ->
     envelope, _ = reopened(signer.issue(vaccination()))
     text = hc1.pack(cose.encode_sign1({cose.HEADER_ALG: -7}, {}, envelope.payload, envelope.signature))
     assert desk.outcome(text) == (FAIL, [Reason.MALFORMED])
+
+
+@pytest.mark.parametrize("version", ["2", "10.1", 2.0, "2." + "0" * 60000])
+def test_a_major_version_may_be_written_in_other_ways(desk: Desk, signer: Signer, version: Any) -> None:
+    """Without a dot, as a number, or endless: still an unknown major, and found out at once."""
+    assert desk.outcome(signer.issue(vaccination(person(ver=version)))) == (CHECK, [Reason.UNSUPPORTED])
+
+
+@pytest.mark.parametrize("version", ["1", "01.3.0", 1.3, "", None])
+def test_an_odd_version_is_read_where_it_can_be(desk: Desk, signer: Signer, version: Any) -> None:
+    """A version that is missing or odd is a matter of the schema report, unless its major is another one."""
+    assert desk.outcome(signer.issue(vaccination(person(ver=version)))) == (PASS, [])
+
+
+@pytest.mark.parametrize("exp", [253402300799, 253402300799.5])
+def test_an_expiry_at_the_end_of_the_calendar_means_never(desk: Desk, signer: Signer, exp: float) -> None:
+    """Issuers write the last second of the year 9999 for "never"; skew must not push it off the calendar."""
+    assert desk.outcome(signer.issue(vaccination(), exp=exp)) == (PASS, [])
+
+
+def test_thousands_of_entries_are_too_big(desk: Desk, signer: Signer) -> None:
+    """A list of entries has a limit like everything else."""
+    assert desk.outcome(signer.issue({**person(), "v": [{}] * 5000})) == (FAIL, [Reason.TOO_BIG])

@@ -61,9 +61,12 @@ SIGNATURE_ONLY = RuleBundle(
 
 
 def in_force(bundles: Iterable[RuleBundle], now: datetime) -> RuleBundle | None:
-    """The bundle whose period has begun most recently; it may be past its end, see :func:`is_over`."""
+    """Of the bundles whose period has begun, the latest that is not over; else the latest of all.
+
+    One that is over is still returned when there is no other, so that a result can say so: :func:`is_over`.
+    """
     begun = [bundle for bundle in bundles if bundle.valid_from <= now]
-    return max(begun, key=lambda b: (b.valid_from, _numbers(b.version)), default=None)
+    return max(begun, key=lambda b: (not is_over(b, now), b.valid_from, _numbers(b.version)), default=None)
 
 
 def is_over(bundle: RuleBundle, now: datetime) -> bool:

@@ -25,6 +25,7 @@ from verifier.wire.errors import MalformedError
 
 TAG_SIGN1 = 18
 TAG_CWT = 61
+_CACHED = 128  # bytes of a header that is worth remembering; a hostile one may be of any length
 HEADER_ALG, HEADER_CRIT, HEADER_KID = 1, 2, 4
 
 
@@ -81,7 +82,7 @@ def decode_sign1(data: bytes) -> Envelope:
         raise MalformedError("cose", "the payload is detached or not bytes")
     if not isinstance(signature, bytes):
         raise MalformedError("cose", "the signature is not bytes")
-    alg, kid = _protected(protected)
+    alg, kid = (_protected if len(protected) <= _CACHED else _read_protected)(protected)
     return Envelope(
         alg=alg,
         kid=kid if kid is not None else _kid(unprotected),
@@ -94,6 +95,10 @@ def decode_sign1(data: bytes) -> Envelope:
 
 @lru_cache(maxsize=1024)  # an issuer signs millions of certificates with the same header
 def _protected(data: bytes) -> tuple[int | None, bytes | None]:
+    return _read_protected(data)
+
+
+def _read_protected(data: bytes) -> tuple[int | None, bytes | None]:
     header = cbor.decode(data, "cose header") if data else {}
     if not isinstance(header, dict):
         raise MalformedError("cose header", "not a map")

@@ -29,8 +29,9 @@ from verifier.reasons import Finding, Reason, finding
 from verifier.wire.errors import MalformedError
 
 MAJOR = "1"  # the schema's major version that is read here
-_MAJOR_OF = re.compile(r"0*([0-9]+)\.")
 MAX_DOSE = 99
+MAX_ENTRIES = 16  # of one kind; more than one is MULTI_EVENT anyhow
+MAX_VERSION = 32  # characters
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
 _BIRTH = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
 
@@ -53,9 +54,9 @@ def read_payload(document: Any) -> Payload:
     """
     if not isinstance(document, Mapping):
         raise MalformedError("dcc", "not a map")
-    version = _text(document.get("ver"))
-    major = _MAJOR_OF.match(version)
-    if major is not None and major.group(1) != MAJOR:
+    version = _version(document.get("ver"))
+    major = version.partition(".")[0]
+    if major.isascii() and major.isdigit() and major.lstrip("0") != MAJOR:
         raise MalformedError("dcc", "a schema of an unknown major version", Reason.UNSUPPORTED)
     events = tuple(
         read(entry) for name, read in _EVENTS.items() for entry in _entries(document.get(name), name)
@@ -64,6 +65,14 @@ def read_payload(document: Any) -> Payload:
         raise MalformedError("dcc", "no vaccination, test or recovery in it")
     findings = (finding(Reason.MULTI_EVENT, f"{len(events)} events"),) if len(events) > 1 else ()
     return Payload(_holder(document), events, version, findings)
+
+
+def _version(value: Any) -> str:
+    """The version as a text; a small number is read as one, and an endless text is cut off."""
+    if type(value) in (int, float) and abs(value) < 1000:
+        return str(value)
+    text = _text(value)
+    return text[:MAX_VERSION]
 
 
 def event_letters(document: Any) -> frozenset[str]:
@@ -78,6 +87,8 @@ def _entries(value: Any, name: str) -> list[Mapping[str, Any]]:
         return []
     if not isinstance(value, list):
         raise MalformedError("dcc", f"{name} is not a list")
+    if len(value) > MAX_ENTRIES:
+        raise MalformedError("dcc", f"{name} has more than {MAX_ENTRIES} entries", Reason.TOO_BIG)
     entries = [entry for entry in value if entry is not None]
     if not all(isinstance(entry, Mapping) for entry in entries):
         raise MalformedError("dcc", f"an entry of {name} is not a map")

@@ -65,17 +65,25 @@ _EDITIONS: tuple[tuple[tuple[int, int, int], _Edition], ...] = (
 
 def conforms(document: Any) -> bool:
     """Whether the payload is valid by the schema of its own version and holds one kind of event."""
-    return not problems(document) and sum(name in document for name in "vtr") == 1
+    if not isinstance(document, Mapping) or sum(name in document for name in "vtr") != 1:
+        return False
+    return next(_all_problems(document), None) is None
 
 
 def problems(document: Any) -> tuple[str, ...]:
     """The paths of a payload that break its version's schema, each with the rule in a few words."""
+    return tuple(_all_problems(document))
+
+
+def _all_problems(document: Any) -> Iterator[str]:
     if not isinstance(document, Mapping):
-        return ("payload: not an object",)
+        yield "payload: not an object"
+        return
     version = document.get("ver")
     if not isinstance(version, str) or not _DIGITS.search(version):
-        return ("ver: three numbers with dots are expected",)
-    return tuple(_problems(document, _edition(version)))
+        yield "ver: three numbers with dots are expected"
+        return
+    yield from _problems(document, _edition(version))
 
 
 def _edition(version: str) -> _Edition:

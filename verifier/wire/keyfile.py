@@ -155,9 +155,13 @@ def _spki(jwk: Mapping[str, Any]) -> bytes:
     try:
         key = _public_key(jwk)
         der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        load_spki(der)
+    except KeyFileError:
+        raise
+    except KeyRefusedError as error:
+        raise KeyFileError(f"JWK: {error}") from error
     except (KeyError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise KeyFileError(f"JWK: not a usable key ({type(error).__name__})") from error
-    load_spki(der)
     return der
 
 
