@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from trustsync.errors import Alarm, RefusedError
 from trustsync.targets import (
     KEYS_PATH,
+    PRODUCTION,
     REVOCATION_INDEX_PATH,
     RULES_PATH,
     KeyRecord,
@@ -29,6 +30,7 @@ from trustsync.targets import (
     decode_index,
     decode_keys,
 )
+from verifier.keys import KeyRefusedError, load_spki
 from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
 
 # The roles of the repository and the document that each of them must publish.
@@ -55,8 +57,9 @@ def accept(targets: Mapping[str, bytes | memoryview], *, known: Set[SegmentRecor
     with these very bytes (by their hash), whose order need not be looked at again.
     """
     try:
-        # 1. Keys, 2. rules: canonical, counted, not empty.
+        # 1. Keys, 2. rules: canonical, counted, not empty; each key sound enough to be asked.
         keys = decode_keys(bytes(_present(targets, KEYS_PATH)))
+        _check_keys(keys)
         bundles = decode_bundles(bytes(_present(targets, RULES_PATH)))
         # 3. The index, and 4. every segment that it names.
         segments = list_segments(bytes(_present(targets, REVOCATION_INDEX_PATH)))
@@ -67,6 +70,16 @@ def accept(targets: Mapping[str, bytes | memoryview], *, known: Set[SegmentRecor
     except (TargetError, BundleError) as error:
         raise _refused(error) from error
     return Accepted(keys, segments, bundles)
+
+
+def _check_keys(records: tuple[KeyRecord, ...]) -> None:
+    """Raise RefusedError for a key that could verify nothing, or anything (a low-order point)."""
+    for record in records:
+        try:
+            if record.environment == PRODUCTION:
+                load_spki(record.key.spki)
+        except KeyRefusedError as error:
+            raise _refused(f"{KEYS_PATH}: the key of KID {record.key.kid.hex()}: {error}") from error
 
 
 def list_segments(index: bytes) -> tuple[SegmentRecord, ...]:

@@ -33,7 +33,7 @@ from typing import Any
 
 from trustsync.acceptance import Accepted
 from trustsync.errors import StoreError
-from trustsync.targets import RULES_PATH, KeyRecord, SegmentRecord
+from trustsync.targets import PRODUCTION, RULES_PATH, KeyRecord, SegmentRecord
 from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
 from verifier.trust import HashKind, KeyStatus, TrustedKey
 
@@ -214,7 +214,7 @@ def _write_database(staged: Path, accepted: Accepted, sets: Mapping[str, TargetS
         db = Database(connection, execute_plugins=False)
         with db.atomic():
             db.create_table("keys", _KEY_COLUMNS).insert_all(
-                _key_row(record.key) for record in accepted.keys if record.environment == "production"
+                _key_row(record.key) for record in accepted.keys if record.environment == PRODUCTION
             )
             db.create_table("test_kids", {"kid": bytes}, pk="kid").insert_all(
                 {"kid": kid} for kid in _test_kids(accepted.keys)

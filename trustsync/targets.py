@@ -32,6 +32,7 @@ RULES_PATH = "rules/bundles.json"
 SIGNED_AT_FIELD = "x-signed-at"
 
 FORMAT_VERSION = 1
+PRODUCTION, TEST = "production", "test"  # environments of a key
 SEGMENT_WIDTH = 8  # bytes of each entry: at ten million entries one scan in 2 * 10^12 hits by chance
 MAX_KEYS = 20_000
 MAX_SEGMENTS = 50_000
@@ -49,7 +50,7 @@ class KeyRecord:
     """
 
     key: TrustedKey
-    environment: str = "production"
+    environment: str = PRODUCTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _key_record(item: Any, number: int) -> KeyRecord:
     if not isinstance(item, dict):
         raise TargetError(f"{where}: not a map")
     environment = _field(item, "env", str, where)
-    if environment not in ("production", "test"):
+    if environment not in (PRODUCTION, TEST):
         raise TargetError(f"{where}.env: {environment!r} is neither production nor test")
     word = _field(item, "st", str, where)
     try:

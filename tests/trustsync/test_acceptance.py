@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trust_site import digest, key
+from trust_site import SPKI, digest, key
 
 from trustsync.acceptance import MAX_DOCUMENT, MAX_SEGMENT, Accepted, accept, check_size, list_segments
 from trustsync.errors import Alarm, RefusedError
@@ -162,3 +164,13 @@ def test_sizes_are_bounded_by_what_the_target_is() -> None:
         with pytest.raises(RefusedError) as caught:
             check_size(path, most + 1)
         assert caught.value.alarm is Alarm.TOO_BIG
+
+
+@pytest.mark.parametrize("point", [bytes(32), b"\x01" + bytes(31)])
+def test_a_key_that_anybody_could_forge_for_is_refused_with_its_list(point: bytes) -> None:
+    """A low-order Ed25519 point, or no key at all, among good keys: nothing of that list is installed."""
+    bad = replace(key(2), key=replace(key(2).key, spki=SPKI + point))
+    with pytest.raises(RefusedError, match="0202020202020202"):
+        accept(GOOD | {KEYS_PATH: encode_keys([key(1), bad])})
+    named_only = replace(bad, environment="test")
+    assert accept(GOOD | {KEYS_PATH: encode_keys([key(1), named_only])})

@@ -16,6 +16,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from nacl.signing import SigningKey
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
     DelegatedRole,
@@ -51,14 +52,16 @@ START = datetime(2021, 11, 28, 10, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 QUICK = Limits(total=20.0, gap=2.0, rate=512.0, grace=5.0)
 
+SPKI = bytes.fromhex("302a300506032b6570032100")  # of an Ed25519 key, RFC 8410
 _LIVES = {"trust": 60, "revocation": 14, "rules": 90}
 _PATHS = {"trust": "trust/*", "revocation": "revocation/*", "rules": "rules/*"}
 
 
 def key(number: int, environment: str = "production", **facts: Any) -> KeyRecord:
-    """A key record with an invented KID; nothing here verifies certificates."""
+    """A key record with an invented KID and a real Ed25519 key; nothing here verifies certificates."""
     kid = bytes([number]) * 8
-    return KeyRecord(TrustedKey(kid=kid, spki=b"spki %d" % number, country="XV", **facts), environment)
+    point = SigningKey(bytes([number]) * 32).verify_key.encode()
+    return KeyRecord(TrustedKey(kid=kid, spki=SPKI + point, country="XV", **facts), environment)
 
 
 def digest(number: int) -> bytes:
