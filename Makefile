@@ -38,7 +38,7 @@ $(VENV)/bin/python:
 $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
 	@echo "setting up the environment (once)"
 	@$(PIP) install --require-hashes -r requirements/runtime.txt
-	@$(PIP) install --no-deps --no-build-isolation -e . 2>/dev/null || $(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) install --no-deps --no-build-isolation -e . >$(VENV)/install.log 2>&1 || { cat $(VENV)/install.log >&2; false; }
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

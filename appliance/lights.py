@@ -233,7 +233,10 @@ def factory_kind(config: LampConfig) -> str:
         return "mock"
     from importlib.util import find_spec
 
-    return "lgpio" if find_spec("lgpio") else "mock"
+    if find_spec("lgpio"):
+        return "lgpio"
+    talk.warning("there are GPIO pins and no lgpio to drive them: the lamp stays dark; install vaxgate[pi]")
+    return "mock"
 
 
 def chip_number(label: str, chips: Iterable[tuple[int, str]]) -> int:
