@@ -214,9 +214,28 @@ def parse(text: str, name: str = "vaxgate.toml") -> Config:
             problems.append(f"{where}: {section} is a section: write [{section}] on a line of its own")
         else:
             sections[section] = _section(known[section], value, _Source(text, name, section), problems)
-    if problems:
+    config = None if problems else Config(**sections)
+    problems += _contradictions(config, name) if config else []
+    if config is None or problems:
         raise ConfigError(problems)
-    return Config(**sections)
+    return config
+
+
+def _contradictions(config: Config, name: str) -> list[str]:
+    """What is wrong only when keys are held together."""
+    lamp, found = config.lamp, []
+    pins = {"red": lamp.red, "amber": lamp.amber, "green": lamp.green, "white": lamp.white}
+    for lens, pin in pins.items():
+        same = [other for other, its in pins.items() if its == pin and other < lens]
+        found += [
+            f"{name}: [lamp] {lens} and {other} are the same pin {pin}; give each its own" for other in same
+        ]
+    if config.camera.kind == "files" and not config.camera.path:
+        found.append(f'{name}: [camera] kind "files" needs a path: a folder of pictures, or a video')
+    url = config.trust.url
+    if url and not url.startswith(("http://", "https://")):
+        found.append(f"{name}: [trust] url: an address that begins with http:// or https:// is expected")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _init(options: argparse.Namespace) -> int:
     now = _now(options)
-    with Issuer.create(options.dir, now=now, seed=options.seed, country=options.country) as issuer:
+    with Issuer.create(
+        options.dir,
+        now=now,
+        seed=options.seed,
+        country=options.country,
+        clock_stands=options.clock is not None,
+    ) as issuer:
         issuer.publish(now)
         _tell(
             options,
@@ -104,7 +110,7 @@ def _serve(options: argparse.Namespace) -> int:
     if options.ready_file is not None:
         options.ready_file.unlink(missing_ok=True)  # one of an earlier run would tell of a port that is gone
     with _served_directory(options) as directory, _opened(directory, options) as issuer:
-        issuer.publish(_now(options))
+        issuer.publish(_now(options, issuer))
         from issuer.server import Server, create_app  # the other verbs need no web server
 
         with Server(create_app(issuer.registry.public), port=options.port) as server:
@@ -119,7 +125,7 @@ def _serve(options: argparse.Namespace) -> int:
                 write_whole(options.ready_file, (json.dumps(ready) + "\n").encode())
             _tell(options, ready, f"serving {server.url} (root to pin: {root}); stop with Ctrl-C")
             while not stop.wait(_LOOK_EVERY):
-                issuer.publish_if_due(_now(options))
+                issuer.publish_if_due(_now(options, issuer))
     return 0
 
 
@@ -136,7 +142,11 @@ def _opened(directory: Path, options: argparse.Namespace) -> Issuer:
     """The issuer of the directory; a new one where there is nothing yet."""
     if not (directory / FILE).exists():
         return Issuer.create(
-            directory, now=_now(options), seed=options.seed, country=options.country or COUNTRY
+            directory,
+            now=_now(options),
+            seed=options.seed,
+            country=options.country or COUNTRY,
+            clock_stands=options.clock is not None,
         )
     issuer = Issuer.open(directory)
     if options.seed is not None and not issuer.has_seed(options.seed):
@@ -152,10 +162,10 @@ def _issue(options: argparse.Namespace) -> int:
     with Issuer.open(_data(options)) as issuer:
         if options.cast is not None:
             return _issue_cast(issuer, options)
-        issued_at = options.issued or _now(options)
+        issued_at = options.issued or _now(options, issuer)
         expires_at = None if options.no_expiry else options.expires or issued_at + YEAR
         issued = issuer.issue(
-            _payload(issuer.country, options),
+            _payload(issuer, options),
             issued_at=issued_at,
             expires_at=expires_at,
             algorithm=options.alg,
@@ -164,6 +174,8 @@ def _issue(options: argparse.Namespace) -> int:
         )
     if options.out is not None:
         write_whole(options.out, _rendered(issued.text, options.out))
+    if issued.uvci:
+        print(f"identifier {issued.uvci} (for: revoke --uvci)", file=sys.stderr)
     _tell(options, _facts(issued, options.out), issued.text if options.out is None else str(options.out))
     return 0
 
@@ -171,7 +183,7 @@ def _issue(options: argparse.Namespace) -> int:
 def _issue_cast(issuer: Issuer, options: argparse.Namespace) -> int:
     from issuer.cast import make_cast, write_cast  # draws pictures; a single certificate may need none
 
-    now = _now(options)
+    now = _now(options, issuer)
     exhibits = make_cast(issuer, now)
     issuer.publish(now)
     index = write_cast(exhibits, options.cast)
@@ -179,7 +191,8 @@ def _issue_cast(issuer: Issuer, options: argparse.Namespace) -> int:
     return 0
 
 
-def _payload(country: str, options: argparse.Namespace) -> dict[str, Any]:
+def _payload(issuer: Issuer, options: argparse.Namespace) -> dict[str, Any]:
+    country = issuer.country
     if options.input is not None:
         return _read_payload(options.input)
     if options.kind is None:
@@ -187,7 +200,7 @@ def _payload(country: str, options: argparse.Namespace) -> dict[str, Any]:
             "say what to issue: --kind vaccination, test or recovery; --input FILE; or --cast DIR"
         )
     person = Person(options.surname, options.given, options.dob, options.surname_icao, options.given_icao)
-    now = options.issued or _now(options)
+    now = options.issued or _now(options, issuer)
     match options.kind:
         case Kind.VACCINATION:
             return certificates.of_vaccination(
@@ -261,7 +274,7 @@ def _facts(issued: Issued, out: Path | None) -> dict[str, Any]:
 def _revoke(options: argparse.Namespace) -> int:
     with Issuer.open(_data(options)) as issuer:
         scopes = issuer.revoke(options.uvci, _HASHES[options.by], any_key=options.any_key)
-        publication = None if options.no_publish else issuer.publish(_now(options))
+        publication = None if options.no_publish else issuer.publish(_now(options, issuer))
     entries = [scope.hex() for scope in scopes]
     _tell(
         options,
@@ -274,21 +287,23 @@ def _revoke(options: argparse.Namespace) -> int:
 def _rotate(options: argparse.Namespace) -> int:
     uses = None if options.uses is None else frozenset(_USES[kind] for kind in options.uses)
     with Issuer.open(_data(options)) as issuer:
-        now = _now(options)
+        now = _now(options, issuer)
+        gone = [key.kid.hex() for key in issuer.keys_of(options.alg)] if options.withdraw else []
         row = issuer.rotate(options.alg, now=now, uses=uses, withdraw=options.withdraw)
         publication = None if options.no_publish else issuer.publish(now)
-    before = "withdrawn" if options.withdraw else "still good"
+    before = f"withdrawn ({', '.join(gone)})" if options.withdraw else "still good"
     _tell(
         options,
-        {"kid": row.kid.hex(), "alg": row.algorithm.value, "before": before, **_published(publication)},
-        f"new {row.algorithm} key {row.kid.hex()}; keys before it: {before}; {_said(publication)}",
+        {"kid": row.kid.hex(), "alg": row.algorithm.value, "withdrawn": gone, **_published(publication)},
+        f"new {row.algorithm} key {row.kid.hex()}; {row.algorithm} keys before it: {before}; "
+        f"{_said(publication)}",
     )
     return 0
 
 
 def _publish(options: argparse.Namespace) -> int:
     with Issuer.open(_data(options)) as issuer:
-        publication = issuer.publish(_now(options))
+        publication = issuer.publish(_now(options, issuer))
         where = issuer.registry.public
     _tell(options, {"dir": str(where), **_published(publication)}, f"{_said(publication)}: {where}")
     return 0
@@ -318,9 +333,9 @@ def _tell(options: argparse.Namespace, facts: dict[str, Any], words: str) -> Non
     print(json.dumps(facts, ensure_ascii=False) if options.json else words, flush=True)
 
 
-def _now(options: argparse.Namespace) -> datetime:
-    """The clock that was given, else this machine's."""
-    clock: datetime | None = options.clock
+def _now(options: argparse.Namespace, issuer: Issuer | None = None) -> datetime:
+    """The clock that was given, else the one at which the issuer stands, else this machine's."""
+    clock: datetime | None = options.clock or (None if issuer is None else issuer.clock)
     return clock or datetime.now(UTC).replace(microsecond=0)
 
 
@@ -522,7 +537,7 @@ def _parser() -> argparse.ArgumentParser:
     rotate.add_argument(
         "--withdraw",
         action="store_true",
-        help="mark the keys before it withdrawn; else what they signed stays good",
+        help="mark the keys of this algorithm before it withdrawn; else what they signed stays good",
     )
     rotate.add_argument(
         "--uses",

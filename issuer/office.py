@@ -76,11 +76,18 @@ class Issuer:
 
     @classmethod
     def create(
-        cls, directory: Path, *, now: datetime, seed: str | None = None, country: str = COUNTRY
+        cls,
+        directory: Path,
+        *,
+        now: datetime,
+        seed: str | None = None,
+        country: str = COUNTRY,
+        clock_stands: bool = False,
     ) -> Issuer:
         """A new issuer with one key for each algorithm and one of its test environment.
 
         seed: makes everything reproducible, and known to whoever knows it; without one it is random.
+        clock_stands: ``now`` is this issuer's clock from now on, see :attr:`clock`.
         Raises IssuerError when the directory is not empty or ``country`` is not two capitals.
         """
         if not _COUNTRY.fullmatch(country):
@@ -89,7 +96,10 @@ class Issuer:
         secret = seed.encode()
         csca_key = _csca_key(secret)
         csca = signers.make_csca(country, csca_key, _serial(secret, "csca"), now)
-        registry = Registry.create(directory, {"seed": seed, "country": country, "csca": csca.hex()})
+        facts = {"seed": seed, "country": country, "csca": csca.hex()}
+        if clock_stands:
+            facts["clock"] = now.isoformat()
+        registry = Registry.create(directory, facts)
         issuer = cls(registry)
         with registry.change():
             for algorithm in Algorithm:
@@ -113,6 +123,12 @@ class Issuer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def clock(self) -> datetime | None:
+        """Where this issuer's clock stands; ``None`` when it goes with this machine's."""
+        text = self.registry.fact("clock")
+        return datetime.fromisoformat(text) if text else None
 
     def has_seed(self, seed: str) -> bool:
         """Whether this issuer was made from that seed."""
@@ -179,6 +195,14 @@ class Issuer:
                 self.registry.revoke(scope, kind, digest)
         return tuple(scope for scope, _ in entries)
 
+    def keys_of(self, algorithm: Algorithm) -> list[KeyRow]:
+        """The production keys of this algorithm, oldest first, withdrawn ones too."""
+        return [
+            row
+            for row in self.registry.signing_keys()
+            if row.algorithm is algorithm and row.environment == PRODUCTION
+        ]
+
     def rotate(
         self,
         algorithm: Algorithm,
@@ -192,11 +216,7 @@ class Issuer:
         uses: letters ``t``, ``v``, ``r`` of what it may sign, ``None`` for everything. withdraw: whether the
         keys before it are marked withdrawn; else what they signed stays good.
         """
-        before = [
-            row
-            for row in self.registry.signing_keys()
-            if row.algorithm is algorithm and row.environment == PRODUCTION
-        ]
+        before = self.keys_of(algorithm)
         with self.registry.change():
             if withdraw:
                 for row in before:

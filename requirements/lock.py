@@ -28,9 +28,14 @@ def uv() -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the files."""
     resolver = uv()
-    for output, sources in (("runtime.txt", []), ("dev.txt", ["requirements/dev.in"])):
+    usb = ["--extra", "usb"]
+    for output, sources in (
+        ("runtime.txt", []),
+        ("usb.txt", usb),
+        ("dev.txt", [*usb, "requirements/dev.in"]),
+    ):
         command = [
             resolver,
             "pip",

@@ -156,7 +156,8 @@ def test_every_page_can_be_reached_from_the_front_page() -> None:
 
 
 def dependencies() -> list[str]:
-    listed = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["pi"]]
+    extras = PROJECT["optional-dependencies"].values()
+    listed = [*PROJECT["dependencies"], *(name for extra in extras for name in extra)]
     listed += [line for line in read("requirements/dev.in").splitlines() if line and line[0] != "#"]
     return [re.split(r"[<>=~!\[; ]", name)[0] for name in listed]
 

@@ -26,10 +26,11 @@ from trustsync.paths import load_settings, trust_dir
 from trustsync.status import Status, iso, read_status
 
 _MAX_ROOT = 1 << 20  # bytes of a root file
+_COUNTED = {"trust": "keys", "revocation": "entries", "rules": "bundles"}
 _COLOURS = {0: "32", 10: "33", 40: "31"}
 _EXAMPLES = """examples:
   vaxgate-sync once --url https://trust.example --root root.json
-  vaxgate-sync once --config /etc/vaxgate.toml --json
+  vaxgate-sync once --config /etc/vaxgate/vaxgate.toml --json
   vaxgate-sync status
   vaxgate-sync status --json --at 2021-11-30T12:00:00Z
 """
@@ -54,7 +55,7 @@ def _once(options: argparse.Namespace) -> int:
         raise SettingsError(
             "the repository is not named; give --url and --root, or url and root in [trust] of vaxgate.toml"
         )
-    config = SyncConfig(url=url, root=_root_bytes(root), store=_store(options))
+    config = SyncConfig(url=_checked(url), root=_root_bytes(root), store=_store(options))
     try:
         now = options.at or datetime.now(UTC)
         result = sync_once(config, now=now, progress=lambda step: print(step, file=sys.stderr))
@@ -86,25 +87,28 @@ def _once(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     now = options.at or datetime.now(UTC)
-    status = read_status(_store(options), now)
+    store = _store(options)
+    status = read_status(store, now)
     if options.json:
-        print(json.dumps(status.as_json(), ensure_ascii=False))
+        print(json.dumps(status.as_json() | {"store": str(store)}, ensure_ascii=False))
     else:
-        print(_for_people(status))
+        print(_for_people(status, store))
     return status.exit_code
 
 
-def _for_people(status: Status) -> str:
+def _for_people(status: Status, store: Path) -> str:
     state = status.state
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         state = f"\x1b[{_COLOURS[status.exit_code]}m{state}\x1b[0m"
-    lines = [f"state       {state}", f"clock       {status.clock.value}"]
+    lines = [f"state       {state}", f"clock       {status.clock.value}", f"store       {store}"]
     if status.signed_at is not None and status.age_s is not None:
         lines.append(f"signed at   {iso(status.signed_at)} ({status.age_s / 3600:.1f} h ago)")
     if status.generation is not None:
         lines.append(f"generation  {status.generation}")
     for name, item in status.sets.items():
-        lines.append(f"  {name:<12}version {item.version}, {item.count}, expires {iso(item.expires)}")
+        lines.append(
+            f"  {name:<12}version {item.version}, {item.count} {_COUNTED[name]}, expires {iso(item.expires)}"
+        )
     if status.last_error is not None:
         lines.append(f"last error  {status.last_error}")
     lines.extend(f"alarm       {alarm.code.value} since {iso(alarm.at)}" for alarm in status.alarms)
@@ -125,7 +129,19 @@ def _root_bytes(path: Path) -> bytes:
         raise SettingsError(f"the root {path} cannot be read: {error.strerror}") from error
     if len(data) > _MAX_ROOT:
         raise SettingsError(f"the root {path} is larger than {_MAX_ROOT} bytes; that is no root")
+    try:
+        is_root = json.loads(data)["signed"]["_type"] == "root"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        is_root = False
+    if not is_root:
+        raise SettingsError(f"the root {path} is no TUF root; pin the publisher's root.json")
     return data
+
+
+def _checked(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(f"{url}: an address that begins with http:// or https:// is expected")
+    return url
 
 
 def _instant(text: str) -> datetime:
@@ -150,7 +166,9 @@ def _parser() -> argparse.ArgumentParser:
 
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--store", type=Path, metavar="DIR", help="trust store (default: this machine's)")
-    shared.add_argument("--config", type=Path, metavar="FILE", help="configuration (default: ./vaxgate.toml)")
+    shared.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration (default: the vaxgate.toml in force)"
+    )
     shared.add_argument("--json", action="store_true", help="answer with one JSON object")
 
     once = verbs.add_parser(

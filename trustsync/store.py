@@ -137,7 +137,8 @@ class TrustStore:
         if state is None or state.active is None:
             self._snapshot = None
             raise NoListError(
-                f"no trust list was ever installed in {self._path}; nothing can be verified. Run a sync"
+                f"no trust list was ever installed in {self._path}; nothing can be verified. "
+                "Run: vaxgate-sync once"
             )
         return state
 

@@ -225,6 +225,10 @@ def _document(
 ) -> Certificate | None:
     # 1. and 2. recognise and open
     family, envelope = opened.family, opened.envelope
+    if family in (Family.LT1, Family.AT1):
+        # signed by other keys than HC1, which no list here holds: nothing can be said about the signature
+        log.add("open", [finding(Reason.UNSUPPORTED, f"{family} is a domestic certificate")])
+        return None
     if envelope is None or family is None:
         log.add("open", [opened.finding or finding(Reason.NOT_CERT)])
         return None
@@ -328,8 +332,6 @@ def _certificate(family: Family, envelope: Envelope, signer: TrustedKey) -> tupl
     Raises MalformedError when it holds no payload that can be read.
     """
     claims = hc1.decode_claims(envelope.payload)
-    if family is not Family.HC1:
-        raise MalformedError("hcert", f"{family} is recognised and not judged yet", Reason.UNSUPPORTED)
     if not claims.hcert:
         raise MalformedError("claims", "no hcert claim in it")
     if hc1.EU_DCC not in claims.hcert:

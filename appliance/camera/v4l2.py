@@ -50,7 +50,7 @@ class V4l2Camera(Closing):
             from linuxpy.video import device as video
         except ImportError as error:
             raise CameraError(
-                "USB cameras need linuxpy, which is not installed; install vaxgate[usb]"
+                "USB cameras need linuxpy, which is not installed; take requirements/usb.txt, or make dev"
             ) from error
         self._name = config.device
         self._device: Any = None

@@ -15,6 +15,7 @@ import argparse
 import base64
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -47,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="vaxgate: %(message)s")
     try:
         return int(options.run(options))
+    except BrokenPipeError:  # whoever read our answers has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except ConfigError as error:
         for problem in error.problems:
             print(f"vaxgate: {problem}", file=sys.stderr)
@@ -119,8 +123,18 @@ def _config_check(options: argparse.Namespace) -> int:
     from trustsync.paths import config_file
 
     path = options.file or config_file()
-    load(path)
-    print("no vaxgate.toml: every key has its default" if path is None else f"{path}: well")
+    config = load(path)
+    named = {"[camera] path": config.camera.path, "[trust] root": config.trust.root}
+    missing = [
+        f"{path}: {key}: {file} does not exist"
+        for key, file in named.items()
+        if file and not Path(file).exists()
+    ]
+    for problem in missing:
+        print(f"vaxgate: {problem}", file=sys.stderr)
+    if missing:
+        return 2
+    print("no vaxgate.toml: every key has its default" if path is None else f"{path}: no mistake found")
     return 0
 
 

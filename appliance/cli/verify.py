@@ -60,6 +60,8 @@ def main(argv: list[str] | None = None) -> int:
     except (UsageError, KeyFileError, BundleError) as error:
         print(f"vaxgate-verify: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -109,7 +111,7 @@ def _inputs(options: argparse.Namespace) -> int:
     if options.pictures is not None:
         raise UsageError("--pictures goes with --cases; images are given as arguments")
     basis = _basis(options)
-    worst = 0
+    worst = count = 0
     for identity, kind, judged, text, micros in _judge_inputs(options.inputs, basis):
         result = answer(
             judged,
@@ -120,8 +122,13 @@ def _inputs(options: argparse.Namespace) -> int:
             text=text if options.claims else None,
             claims=options.claims,
         )
+        if options.explain and options.json:
+            result["explain"] = _explained(judged)
         print(_line(result) if options.json else _for_people(result, judged, options.explain), flush=True)
         worst = max(worst, EXIT_STATUS[judged.verdict.state])
+        count += 1
+    if not count:
+        raise UsageError("nothing was given to verify: the input is empty")
     return worst
 
 
@@ -136,7 +143,7 @@ def _judge_inputs(
         # no list on this machine: the unit is out, and the report says only what needs no list
         return replace(basis, reading=read_checks(code, trust=TrustList.of([]), now=None))
 
-    count = 0
+    number_of_text = 0
     for given in inputs:
         if given == "-":
             for number, line in enumerate(sys.stdin.buffer, 1):
@@ -148,8 +155,8 @@ def _judge_inputs(
         elif _is_image(given):
             yield from _judge_image(Path(given), judged)
         else:
-            count += 1
-            yield str(count), "text", judged(given), given, None
+            number_of_text += 1
+            yield str(number_of_text), "text", judged(given), given, None
 
 
 def _judge_image(path: Path, judged: Any) -> Iterator[tuple[str, str, Judged, str | None, int | None]]:
@@ -161,6 +168,8 @@ def _judge_image(path: Path, judged: Any) -> Iterator[tuple[str, str, Judged, st
     try:
         codes = read_image(path)
     except PictureError as error:
+        if path.suffix.lower() not in _IMAGE_SUFFIXES:
+            raise UsageError(f"{path}: {error}; give a picture, or a .txt file with a code a line") from error
         print(f"vaxgate-verify: {path.name}: {error}", file=sys.stderr)
         codes = []
     if not codes:
@@ -192,9 +201,13 @@ def _is_image(given: str) -> bool:
         return False
     path = Path(given)
     try:
-        return path.suffix.lower() in _IMAGE_SUFFIXES or path.is_file()
+        is_folder = path.is_dir()
+        is_image = path.suffix.lower() in _IMAGE_SUFFIXES or path.is_file()
     except (OSError, ValueError):
         return False
+    if is_folder:
+        raise UsageError(f"{path} is a folder; give its files, as {path}/*.png")
+    return is_image
 
 
 def _basis(options: argparse.Namespace) -> Basis | Judged:
@@ -289,11 +302,12 @@ def _cases(options: argparse.Namespace) -> int:
             "--cases stands alone: a case brings its own keys and clock, rules are signature-only"
         )
     comparison = Comparison()
-    worst = 0
+    worst = count = 0
     try:
         for case in read_cases(options.cases):
             result = run_case(case, pictures=options.pictures, claims=options.claims or options.compare)
             worst = max(worst, EXIT_STATUS[State(result["state"])])
+            count += 1
             if options.compare:
                 comparison.add(case, result)
             else:
@@ -302,6 +316,8 @@ def _cases(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"--cases {options.cases}: {error.strerror}") from error
+    if not count:
+        raise UsageError(f"--cases {options.cases}: no case in it")
     if not options.compare:
         return worst
     print(comparison.table())
@@ -312,6 +328,14 @@ def _cases(options: argparse.Namespace) -> int:
             "vaxgate-verify: nothing was compared: no case expects anything that is checked", file=sys.stderr
         )
     return 1 if comparison.differences or not comparison.compared else 0
+
+
+def _explained(judged: Judged) -> list[dict[str, Any]]:
+    checks = judged.assessment.checks if judged.assessment else ()
+    return [
+        {"check": c.name, "outcome": c.outcome, "reasons": [found.code for found in c.findings]}
+        for c in checks
+    ]
 
 
 def _line(result: dict[str, Any]) -> str:

@@ -122,3 +122,18 @@ def test_the_page_in_the_docs_is_what_the_keys_say() -> None:
         for key in fields(section.default):  # type: ignore[arg-type]  # every section has a default
             assert f"| `{key.name}` |" in reference()
             assert key.metadata["doc"].endswith(".")
+
+
+CONTRADICTIONS = {
+    "[lamp]\nwhite = 17\ngreen = 17\n": "white and green are the same pin 17",
+    '[camera]\nkind = "files"\n': "needs a path",
+    '[trust]\nurl = "trust.example"\n': "begins with http",
+}
+
+
+@pytest.mark.parametrize("text", list(CONTRADICTIONS))
+def test_keys_that_contradict_each_other_are_named(text: str) -> None:
+    """What cannot run is a mistake of the file, found before the unit starts."""
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    assert CONTRADICTIONS[text] in "\n".join(caught.value.problems)

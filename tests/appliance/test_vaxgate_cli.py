@@ -112,7 +112,7 @@ def test_config_check_is_2_with_every_slip_on_its_line(
     ]
     path.write_text("[gate]\nhold_s = 5\n")
     assert main(["config", "check", str(path)]) == 0
-    assert capsys.readouterr().out == f"{path}: well\n"
+    assert capsys.readouterr().out == f"{path}: no mistake found\n"
 
 
 # --- run ----------------------------------------------------------------------------------------------------

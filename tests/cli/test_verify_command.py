@@ -165,6 +165,10 @@ def test_explain_shows_each_check_in_order(run, signer: Signer) -> None:
 
 
 WRONG_USE = {
+    ("--trust", "key.der", "empty.txt"): "nothing was given to verify",
+    ("--trust", "key.der", "sheet.pdf"): "give a picture, or a .txt file",
+    ("--trust", "key.der", "."): "is a folder",
+    ("--cases", "empty.txt"): "no case in it",
     ("--at", "yesterday", "X"): "an instant such as",
     ("--at", "2022-03-01T09:00:00", "X"): "the offset is missing",
     ("--trust", "no-such-file.pem", "X"): "No such file",
@@ -185,6 +189,8 @@ def test_wrong_use_is_exit_2_and_says_what_to_do(
     """A bad key file or option is an error, not a verdict."""
     (tmp_path / "private.pem").write_text("-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n")
     (tmp_path / "empty.pem").write_bytes(b"")
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "sheet.pdf").write_bytes(b"%PDF-1.4")
     (tmp_path / "broken.jsonl").write_text("{\n")
     monkeypatch.chdir(tmp_path)
     status, out, err = run(*arguments, trust=False)

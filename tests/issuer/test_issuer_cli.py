@@ -19,8 +19,10 @@ import zxingcpp
 from PIL import Image
 
 from issuer.cli import main
+from issuer.keys import Algorithm
 from issuer.office import Issuer
 from verifier.reasons import Reason
+from verifier.trust import KeyStatus
 from verifier.wire.hc1 import decode_claims, open_hcert
 
 CLOCK = "2021-09-01T08:00:00Z"
@@ -238,6 +240,32 @@ def test_wrong_arguments_are_answered_in_words(
     assert words in _misused(capsys, *arguments)
 
 
+def test_withdrawing_names_the_keys_and_takes_those_of_one_algorithm(
+    office: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever withdraws must see which keys went, and that the other algorithms' stayed."""
+    at = ["--data", str(office), "--clock", CLOCK]
+    with Issuer.open(office) as issuer:
+        gone = [row.kid.hex() for row in issuer.keys_of(Algorithm.PS256)]
+    answer = json.loads(_run(capsys, "rotate", *at, "--json", "--alg", "PS256", "--withdraw"))
+    assert answer["withdrawn"] == gone
+    with Issuer.open(office) as issuer:
+        withdrawn = [row for row in issuer.registry.signing_keys() if row.status is KeyStatus.WITHDRAWN]
+    assert [row.kid.hex() for row in withdrawn] == gone
+
+
+def test_an_issuer_made_with_a_clock_stands_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A verb that forgets --clock must not sign years ahead and spoil the issuer for good."""
+    office = tmp_path / "standing"
+    _run(capsys, "init", str(office), "--seed", "s", "--clock", CLOCK)
+    answer = json.loads(_run(capsys, "rotate", "--data", str(office), "--alg", "ES256", "--json"))
+    assert answer["published"]["signed_at"] == CLOCK
+    later = json.loads(
+        _run(capsys, "publish", "--data", str(office), "--clock", "2031-01-01T00:00:00Z", "--json")
+    )
+    assert later["published"]["signed_at"] == "2031-01-01T00:00:00Z"
+
+
 def test_a_payload_that_breaks_the_schema_is_signed_only_unchecked(
     office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -291,7 +319,7 @@ def test_rotate_publishes_the_new_key(office: Path, capsys: pytest.CaptureFixtur
     assert answer["published"]["changed"] == ["trust", "snapshot", "timestamp"]
     issued = json.loads(_run(capsys, "issue", *at, "--kind", "test", "--alg", "EdDSA", *HOLDER))
     assert issued["kid"] == answer["kid"]
-    assert answer["before"] == "still good"
+    assert answer["withdrawn"] == []
 
 
 def test_issue_cast_writes_pictures_and_publishes(

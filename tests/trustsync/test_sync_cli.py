@@ -16,6 +16,7 @@ from trustsync.cli import main
 from trustsync.errors import RefusedError, SettingsError
 
 FIELDS = {
+    "store",
     "state",
     "signed_at",
     "age_s",
@@ -251,3 +252,19 @@ def test_settings_name_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"gone\.toml"):
         paths.load_settings(tmp_path / "gone.toml")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "{}", "not JSON", '{"signed": {"_type": "timestamp"}}'])
+def test_a_file_that_is_no_root_is_wrong_use_and_no_alarm(
+    site: Site, tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The operator's slip is not the publisher's attack."""
+    path = tmp_path / "root.json"
+    path.write_text(text)
+    store = str(site.store)
+    assert main(["once", "--url", site.server.url, "--root", str(path), "--store", store]) == 2
+    assert "is no TUF root" in capsys.readouterr().err
+    assert main(["once", "--url", "trust.example", "--root", root_file(site), "--store", store]) == 2
+    assert "begins with http" in capsys.readouterr().err
+    assert main(["status", "--store", store, "--json"]) == 40
+    assert json.loads(capsys.readouterr().out)["alarms"] == []
