@@ -214,7 +214,7 @@ class Gate:
         found = self._read(frame.luma)
         micros = {"picture": (time.perf_counter_ns() - before) // 1000}
         sighting = self._watch.see(found, frame.taken)
-        basis = Basis(snapshot.trust, in_force(snapshot.bundles, now), now, clock, snapshot.floor)
+        basis = Basis(snapshot.trust, in_force(snapshot.bundles, now), now, clock, snapshot.floor, self._zone)
         judged = [(scan, judge(scan.payload, basis)) for scan in sighting.scans]
         if judged:
             scan, judgement = min(judged, key=lambda one: _WEIGHT[one[1].verdict.state])

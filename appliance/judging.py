@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from time import perf_counter_ns
 
-from verifier.assessment import Assessment, OpenedCode, assess, open_code
+from verifier.assessment import DESK_ZONE, Assessment, OpenedCode, assess, open_code
 from verifier.policy.bundle import RuleBundle
 from verifier.trust import ClockState, TrustList
 from verifier.verdict import Verdict, decide
@@ -23,7 +23,7 @@ from verifier.verdict import Verdict, decide
 class Basis:
     """What codes are judged by: keys, rules, the time (``None``: not judged) and what the clock is worth.
 
-    floor: the instant that the unit has proof of; needed where the clock is FLOOR-ONLY.
+    floor: the instant that the unit has proof of; needed where the clock is FLOOR-ONLY. zone: of the desk.
     """
 
     trust: TrustList
@@ -31,6 +31,7 @@ class Basis:
     now: datetime | None
     clock: ClockState | None = None
     floor: datetime | None = None
+    zone: tzinfo = DESK_ZONE
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,7 +49,14 @@ def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judgement:
     start = perf_counter_ns()
     opened = code if isinstance(code, OpenedCode) else open_code(code)
     decoded = perf_counter_ns()
-    assessment = assess(opened, trust=basis.trust, now=basis.now, clock=basis.clock, floor=basis.floor)
+    assessment = assess(
+        opened,
+        trust=basis.trust,
+        now=basis.now,
+        clock=basis.clock,
+        floor=basis.floor,
+        zone=basis.zone,
+    )
     assessed = perf_counter_ns()
     verdict = decide(assessment, basis.bundle)
     done = perf_counter_ns()

@@ -23,7 +23,7 @@ Luma = memoryview
 
 MAX_FILE = 24 * 1024 * 1024
 # Bytes of the opened picture; Pillow keeps four for a pixel of colour, one for a grey one.
-MAX_PIXEL_BYTES = 44_000_000
+MAX_PIXEL_BYTES = 36_000_000
 MAX_SIDE = 16_384
 MAX_PIXELS = 64_000_000
 KINDS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
@@ -72,9 +72,7 @@ def _luma(picture: Image.Image) -> Luma:
         width, height = picture.size
         grey = picture.mode == "L"
     if width * height * (1 if grey else 4) > MAX_PIXEL_BYTES:
-        raise PictureError(
-            f"{width} by {height} pixels of colour are more than are read; use a smaller picture"
-        )
+        raise PictureError(f"{width} by {height} pixels are more than are read; use a smaller picture")
     picture.load()
     if "transparency" in picture.info and picture.mode in ("P", "L", "RGB", "1"):
         picture = picture.convert("RGBA")

@@ -33,7 +33,7 @@ FORMAT_NAMES = {zxingcpp.BarcodeFormat.Aztec: "Aztec", zxingcpp.BarcodeFormat.Az
 
 # Seconds of this thread's work that a still picture may cost beyond its first pass.
 HARDER_S = 0.08
-MAX_CODES = 16
+MAX_CODES = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
 from functools import cache
 
@@ -51,8 +51,8 @@ from verifier.wire.errors import MalformedError
 SKEW = timedelta(minutes=5)  # between an issuer's clock and ours
 LOOSE_ALG = "the algorithm stands only outside the protected header"
 SAMPLE_SKEW = timedelta(minutes=30)  # between a laboratory's clock and ours
-EAST_OF_ALL = timedelta(hours=14)  # a calendar day has begun somewhere when it has begun at UTC+14
-WEST_OF_ALL = timedelta(hours=12)  # and is over everywhere when it is over at UTC-12
+DESK_ZONE = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
+EASTERNMOST, WESTERNMOST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +60,25 @@ class TimeBounds:
     """What is known of the time: it is at least ``earliest`` and at most ``latest``; ``None``: unknown.
 
     What is over is judged by the earliest, what has not begun by the latest, so that a clock that nobody
-    confirms makes nothing red by itself.
+    confirms makes nothing red by itself. zone: of the desk, whose calendar days count.
     """
 
     earliest: datetime | None
     latest: datetime | None
+    zone: tzinfo
 
 
-def time_bounds(now: datetime | None, clock: ClockState | None, floor: datetime | None) -> TimeBounds:
+def time_bounds(
+    now: datetime | None, clock: ClockState | None, floor: datetime | None, zone: tzinfo
+) -> TimeBounds:
     """The bounds that a clock in this state gives: a floor alone is no upper bound, and none is none."""
     match clock:
         case None | ClockState.TRUSTED | ClockState.BOUNDED:
-            return TimeBounds(now, now)
+            return TimeBounds(now, now, zone)
         case ClockState.FLOOR_ONLY:
-            return TimeBounds(floor, None)
+            return TimeBounds(floor, None, zone)
         case ClockState.UNSYNCED:
-            return TimeBounds(None, None)
+            return TimeBounds(None, None, zone)
 
 
 class Outcome(StrEnum):
@@ -173,13 +176,14 @@ def assess(
     now: datetime | None,
     clock: ClockState | None = None,
     floor: datetime | None = None,
+    zone: tzinfo = DESK_ZONE,
 ) -> Assessment:
     """Find out everything about one code.
 
     code: its text, or what :func:`open_code` made of it. now: an aware instant, ``None`` when
     time is not to be judged (a recorded case without a clock). clock: what the unit's clock is worth:
     UNSYNCED-TIME means that not one expiry is checked, FLOOR-ONLY that only what was over at ``floor`` (the
-    instant that the unit has proof of) is over.
+    instant that the unit has proof of) is over. zone: of the desk, whose calendar days count.
 
     The steps, each noted as a check of that name:
 
@@ -199,7 +203,7 @@ def assess(
         now = None
     list_state = trust.state(now) if now is not None else None
     opened = code if isinstance(code, OpenedCode) else open_code(code)
-    time = time_bounds(now, clock, floor)
+    time = time_bounds(now, clock, floor, zone)
     certificate = _document(opened, trust, now, time, log)
     if not any(found.state is State.RESCAN for check in log.checks for found in check.findings):
         # 11. last, because it speaks about us and not about the document
@@ -255,28 +259,43 @@ def _document(
 
     # 6. claims, from here on from verified bytes
     try:
-        certificate, odd = _certificate(family, envelope, signer)
+        claims = hc1.decode_claims(envelope.payload)
     except MalformedError as error:
         log.add("claims", [error.finding()])
         log.add("status", _status(signer))
         return None
+    payload, odd = _payload(claims)
     log.add("claims", odd)
+    events = payload.events if payload else ()
 
     # 7. may this key have signed this?
     log.add("status", _status(signer))
-    log.add("issuer", issuer_findings(certificate.issuer, signer))
-    log.add("key-usage", _usage(signer, certificate.events))
-    log.add("key-period", _period(signer, certificate.issued_at, time))
+    log.add("issuer", issuer_findings(claims.issuer, signer))
+    log.add("key-usage", _usage(signer, events))
+    log.add("key-period", _period(signer, claims.issued_at, time))
 
     # 8. time
-    log.add("time", _time(certificate, time))
+    log.add("time", _time(claims, time))
 
     # 9. revocation
-    log.add("revocation", _revocation(certificate, envelope, trust, now))
+    entries = list(revocation_entries(events, claims.issuer, envelope.signature, load_spki(signer.spki)))
+    log.add("revocation", _revocation(entries, signer, trust, now))
 
     # 10. event
-    log.add("event", [found for event in certificate.events for found in _event(event, time)])
-    return certificate
+    log.add("event", [found for event in events for found in _event(event, time)])
+    if payload is None:
+        return None
+    return Certificate(
+        family=family,
+        key=signer,
+        holder=payload.holder,
+        events=events,
+        issuer=claims.issuer,
+        issued_at=claims.issued_at,
+        expires_at=claims.expires_at,
+        version=payload.version,
+        document=claims.hcert[hc1.EU_DCC],
+    )
 
 
 def algorithm_finding(envelope: Envelope) -> list[Finding]:
@@ -326,39 +345,27 @@ def _signer(envelope: Envelope, candidates: Sequence[TrustedKey]) -> tuple[Trust
     return None, [finding(Reason.ALG_REFUSED, refusals[0])]
 
 
-def _certificate(family: Family, envelope: Envelope, signer: TrustedKey) -> tuple[Certificate, list[Finding]]:
-    """The certificate in a verified envelope, and what is odd about it.
-
-    Raises MalformedError when it holds no payload that can be read.
-    """
-    claims = hc1.decode_claims(envelope.payload)
-    if not claims.hcert:
-        raise MalformedError("claims", "no hcert claim in it")
-    if hc1.EU_DCC not in claims.hcert:
-        raise MalformedError("hcert", "a payload of another kind than the EU DCC", Reason.UNSUPPORTED)
-    document = claims.hcert[hc1.EU_DCC]
-    payload = dcc.read_payload(document)
-    odd = list(payload.findings)
+def _payload(claims: hc1.Claims) -> tuple[dcc.Payload | None, list[Finding]]:
+    """The payload in verified claims, ``None`` if it cannot be read, and what is odd about both."""
+    odd = []
+    iat, exp = claims.issued_at, claims.expires_at
     if claims.bad_time:
         odd.append(finding(Reason.MALFORMED, f"claims: {claims.bad_time}"))
-    elif claims.expires_at is None:
-        odd.append(finding(Reason.NO_EXPIRY))
-    elif claims.issued_at is not None and claims.issued_at > claims.expires_at:
+    elif iat is not None and exp is not None and iat > exp:
         odd.append(finding(Reason.MALFORMED, "claims: iat is later than exp"))
+    if not claims.hcert:
+        return None, [*odd, finding(Reason.MALFORMED, "claims: no hcert claim in it")]
+    if hc1.EU_DCC not in claims.hcert:
+        return None, [*odd, finding(Reason.UNSUPPORTED, "a payload of another kind than the EU DCC")]
+    if exp is None and not claims.bad_time:
+        odd.append(finding(Reason.NO_EXPIRY))
+    try:
+        payload = dcc.read_payload(claims.hcert[hc1.EU_DCC])
+    except MalformedError as error:
+        return None, [*odd, error.finding()]
     if not payload.holder.birth_date:
         odd.append(finding(Reason.DOB_PARTIAL, "no birth date"))
-    certificate = Certificate(
-        family=family,
-        key=signer,
-        holder=payload.holder,
-        events=payload.events,
-        issuer=claims.issuer,
-        issued_at=claims.issued_at,
-        expires_at=claims.expires_at,
-        version=payload.version,
-        document=document,
-    )
-    return certificate, odd
+    return payload, [*odd, *payload.findings]
 
 
 def _status(signer: TrustedKey) -> list[Finding]:
@@ -399,9 +406,9 @@ def _period(signer: TrustedKey, issued_at: datetime | None, time: TimeBounds) ->
     return []
 
 
-def _time(certificate: Certificate, time: TimeBounds) -> list[Finding]:
+def _time(claims: hc1.Claims, time: TimeBounds) -> list[Finding]:
     found = []
-    exp, iat = certificate.expires_at, certificate.issued_at
+    exp, iat = claims.expires_at, claims.issued_at
     if exp is not None and time.earliest is not None and is_over(exp, time.earliest):
         found.append(finding(Reason.EXPIRED, f"on {exp:%Y-%m-%d}"))
     if iat is not None and time.latest is not None and is_ahead(iat, time.latest):
@@ -442,14 +449,15 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
+def scopes_of(key: TrustedKey) -> list[bytes]:
+    """Where entries against certificates of this key may stand: under its KID, or under its country."""
+    return [key.kid, *([country_scope(key.country)] if key.country else [])]
+
+
 def _revocation(
-    certificate: Certificate, envelope: Envelope, trust: TrustList, now: datetime | None
+    entries: Sequence[tuple[HashKind, bytes]], key: TrustedKey, trust: TrustList, now: datetime | None
 ) -> list[Finding]:
-    key = certificate.key
-    scopes = [key.kid, *([country_scope(key.country)] if key.country else [])]
-    entries = list(
-        revocation_entries(certificate.events, certificate.issuer, envelope.signature, load_spki(key.spki))
-    )
+    scopes = scopes_of(key)
     for kind, digest in entries:
         if any(trust.revocation.holds(scope, kind, digest) for scope in scopes):
             return [finding(Reason.REVOKED, f"by {kind.name.lower()}")]
@@ -464,24 +472,33 @@ def _revocation(
 def _event(event: Event, time: TimeBounds) -> list[Finding]:
     """What an event says against its own certificate, whatever the rules are."""
     if isinstance(event, Vaccination):
-        latest = time.latest
-        if latest is not None and event.given is not None and event.given > (latest + EAST_OF_ALL).date():
-            return [finding(Reason.NOT_YET_VALID, "the dose lies in the future")]
-        return []
+        if time.latest is None or event.given is None:
+            return []
+        ahead = event.given > time.latest.astimezone(time.zone).date()
+        return [finding(Reason.NOT_YET_VALID, "the dose lies in the future")] if ahead else []
     if isinstance(event, Recovery):
-        until, earliest = event.valid_until, time.earliest
-        # over when the day after it has begun everywhere
-        if earliest is not None and until is not None and (earliest - WEST_OF_ALL).date() > until:
-            return [finding(Reason.EXPIRED, "by the holder's own paper")]
-        return []
+        if time.earliest is None or event.valid_until is None:
+            return []
+        over = time.earliest.astimezone(time.zone).date() > event.valid_until
+        return [finding(Reason.EXPIRED, "by the holder's own paper")] if over else []
     found = []
     if event.result == DETECTED:
         found.append(finding(Reason.TEST_POSITIVE))
     elif event.result != NOT_DETECTED:
         found.append(finding(Reason.VALUE_UNKNOWN, "result code"))
-    if time.latest is not None and event.sampled is not None and event.sampled > time.latest + SAMPLE_SKEW:
-        found.append(finding(Reason.TEST_FUTURE))
+    if time.latest is not None and event.sampled is not None:
+        found += _sample_time(event.sampled, time.latest)
     return found
+
+
+def _sample_time(sampled: datetime, now: datetime) -> list[Finding]:
+    """Whether a sample was taken in the future; without an offset, wherever on earth it was (SC-T13)."""
+    zones = (EASTERNMOST, WESTERNMOST)
+    may_be = [sampled] if sampled.tzinfo else [sampled.replace(tzinfo=zone) for zone in zones]
+    ahead = {instant > now + SAMPLE_SKEW for instant in may_be}
+    if ahead == {True}:
+        return [finding(Reason.TEST_FUTURE)]
+    return [finding(Reason.TIME_ZONE_UNKNOWN)] if True in ahead else []
 
 
 def _list_age(state: ListState | None) -> list[Finding]:

@@ -78,7 +78,7 @@ class Vaccination:
 class Test:
     """One test.
 
-    sampled: the instant of the sample, ``None`` if the text has no offset or cannot be read;
+    sampled: when the sample was taken, naive if the document gives no offset, ``None`` if it gives no time;
     sampled_text: what the document says. result: the code, see ``DETECTED`` and ``NOT_DETECTED``.
     """
 

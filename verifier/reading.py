@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from verifier.assessment import OpenedCode, is_ahead, is_over, open_code, revocation_entries
+from verifier.assessment import OpenedCode, is_ahead, is_over, open_code, revocation_entries, scopes_of
 from verifier.certificate import Family
 from verifier.keys import AlgorithmRefusedError, KeyRefusedError, load_spki
-from verifier.trust import NoRevocation, TrustedKey, TrustList, country_scope
+from verifier.trust import HashKind, NoRevocation, TrustedKey, TrustList
 from verifier.wire import dcc, dcc_schema, dispatch, hc1
 from verifier.wire.cose import Envelope
 from verifier.wire.errors import MalformedError
@@ -77,7 +77,9 @@ def read_checks(code: str | bytes | OpenedCode, *, trust: TrustList, now: dateti
         time_valid=_time_valid(claims, now),
         key_usage=_key_usage(family, document, signer, trust) if readable else None,
         schema=dcc_schema.conforms(document) if readable and family is Family.HC1 else None,
-        revoked=_revoked(envelope, document, claims.issuer, signer, trust),
+        revoked=_revoked(_entries(document, claims.issuer, envelope, signer), signer, trust, now)
+        if signer
+        else None,
     )
     return Reading(
         checks,
@@ -130,14 +132,22 @@ def _key_usage(family: Family, document: Any, signer: TrustedKey | None, trust: 
 
 
 def _revoked(
-    envelope: Envelope, document: Any, issuer: str | None, signer: TrustedKey | None, trust: TrustList
+    entries: Iterable[tuple[HashKind, bytes]], signer: TrustedKey, trust: TrustList, now: datetime | None
 ) -> bool | None:
-    if signer is None or isinstance(trust.revocation, NoRevocation):
+    if isinstance(trust.revocation, NoRevocation):
         return None
+    scopes = scopes_of(signer)
+    if any(trust.revocation.holds(scope, kind, digest) for kind, digest in entries for scope in scopes):
+        return True
+    # not found in data that is not all there is no answer
+    return None if now and any(trust.revocation.gap(scope, now) for scope in scopes) else False
+
+
+def _entries(
+    document: Any, issuer: str | None, envelope: Envelope, signer: TrustedKey
+) -> Iterable[tuple[HashKind, bytes]]:
     try:
         events = dcc.read_payload(document).events
     except MalformedError:
         events = ()
-    scopes = [signer.kid, *([country_scope(signer.country)] if signer.country else [])]
-    entries = revocation_entries(events, issuer, envelope.signature, load_spki(signer.spki))
-    return any(trust.revocation.holds(scope, kind, digest) for kind, digest in entries for scope in scopes)
+    return revocation_entries(events, issuer, envelope.signature, load_spki(signer.spki))

@@ -19,6 +19,7 @@ from appliance.judging import Basis
 from verifier.assessment import Assessment, OpenedCode
 from verifier.reading import Checks, Reading, read_checks
 from verifier.reasons import State
+from verifier.trust import ClockState
 from verifier.verdict import Verdict
 
 EXIT_STATUS = {State.PASS: 0, State.CHECK: 10, State.FAIL: 20, State.RESCAN: 30, State.OUT: 40}
@@ -38,7 +39,9 @@ def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judged:
     """Judge one code and report on each of its checks."""
     done = judging.judge(code, basis)
     micros = {**done.micros, "total": sum(done.micros.values())}
-    reading = read_checks(done.opened, trust=basis.trust, now=basis.now)
+    # a clock that is behind what the unit has proof of judges no time, in the report as in the verdict
+    now = None if basis.clock is ClockState.UNSYNCED else basis.now
+    reading = read_checks(done.opened, trust=basis.trust, now=now)
     return Judged(done.verdict, reading, micros, done.assessment)
 
 
@@ -50,7 +53,7 @@ def unjudged(verdict: Verdict, checks: Checks) -> Judged:
 def answer(
     judged: Judged,
     *,
-    identity: str,
+    identity: Any,
     kind: str,
     picture: bool | None = None,
     picture_micros: int | None = None,
@@ -67,7 +70,7 @@ def answer(
     micros |= judged.micros
     micros["total"] = judged.micros.get("total", 0) + (picture_micros or 0)
     out: dict[str, Any] = {
-        "id": identity,
+        "id": readable(identity) if isinstance(identity, str) else identity,
         "input": kind,
         "family": verdict.family,
         "state": verdict.state,
@@ -98,6 +101,11 @@ def _list(verdict: Verdict) -> dict[str, Any] | None:
     if verdict.list_signed_at is None:
         return None
     return {"state": verdict.list_state, "signed_at": plain(verdict.list_signed_at)}
+
+
+def readable(text: str) -> str:
+    """A name as it can be shown and written: what is no UTF-8 or does not print is replaced."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _without_none(value: dict[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from appliance.errors import PictureError
 from appliance.judging import Basis
 from verifier.assessment import OpenedCode
 from verifier.certificate import Family
-from verifier.keys import KeyRefusedError, trusted_key
+from verifier.keys import KeyRefusedError, kid_of, trusted_key
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reading import Checks
 from verifier.reasons import Reason
@@ -31,7 +31,7 @@ from verifier.trust import MAX_KEYS_PER_KID, TrustedKey, TrustList
 from verifier.verdict import without_code
 from verifier.wire import cose
 from verifier.wire.errors import MalformedError
-from verifier.wire.keyfile import KeyFileError, parse_jwk, parse_keys
+from verifier.wire.keyfile import KeyFileError, kid_readings, parse_jwk, parse_keys
 
 
 class CaseError(ValueError):
@@ -45,9 +45,9 @@ class Case:
     line: Mapping[str, Any]
 
     @property
-    def identity(self) -> str:
-        """The case's id."""
-        return str(self.line.get("id"))
+    def identity(self) -> Any:
+        """The case's id, as the line has it."""
+        return self.line.get("id")
 
     @property
     def expect(self) -> Mapping[str, Any]:
@@ -80,8 +80,8 @@ def run_case(case: Case, *, pictures: Path | None, claims: bool) -> dict[str, An
     if pictures is None or not names:
         judged = _judged(case, _payload(case))
         return answer(judged, identity=case.identity, kind="text", claims=claims)
-    read, texts, micros = _read_pictures(pictures, names, _expected_text(case))
-    wanted = _expected_text(case)
+    wanted = _expected(case)
+    read, texts, micros = _read_pictures(pictures, names, wanted)
     chosen = texts[0] if texts else None
     judged = (
         unjudged(without_code(Reason.UNREADABLE), Checks(decode=False))
@@ -92,7 +92,7 @@ def run_case(case: Case, *, pictures: Path | None, claims: bool) -> dict[str, An
         judged,
         identity=case.identity,
         kind="image",
-        picture=read and (wanted is None or chosen == wanted),
+        picture=read and (not wanted or texts == wanted),
         picture_micros=micros,
         text=chosen if isinstance(chosen, str) else None,
         claims=claims,
@@ -114,7 +114,7 @@ def _payload(case: Case) -> str | bytes | OpenedCode | None:
     if isinstance(line.get("zip_b64"), str):
         try:
             return base64.b64decode(line["zip_b64"], validate=True)
-        except binascii.Error:
+        except ValueError:  # Base64 that is none
             return b""
     if isinstance(line.get("cose"), str):
         return _opened(line["cose"])
@@ -134,10 +134,20 @@ def _opened(hexadecimal: str) -> OpenedCode:
 
 def _basis(case: Case) -> Basis:
     return Basis(
-        trust=TrustList.of(case_keys(case)[:MAX_KEYS_PER_KID], source="case"),
+        trust=TrustList.of(_bounded(case_keys(case)), source="case"),
         bundle=SIGNATURE_ONLY,
         now=_clock(case.line.get("clock")),
     )
+
+
+def _bounded(keys: list[TrustedKey]) -> list[TrustedKey]:
+    """Each key once, and no more of one KID than a list may have."""
+    kept: dict[bytes, list[TrustedKey]] = {}
+    for key in dict.fromkeys(keys):
+        same = kept.setdefault(key.kid, [])
+        if len(same) < MAX_KEYS_PER_KID:
+            same.append(key)
+    return [key for same in kept.values() for key in same]
 
 
 def _clock(text: Any) -> datetime | None:
@@ -150,35 +160,56 @@ def _clock(text: Any) -> datetime | None:
 
 
 def case_keys(case: Case) -> list[TrustedKey]:
-    """The keys that the case brings; what cannot be read as a key is left out and thereby unknown."""
+    """The keys that the case brings. One that is refused stays as a key that can verify nothing."""
     line = case.line
     keys: list[TrustedKey] = []
-    for text in line.get("certs") or ():
-        try:
-            keys.append(trusted_key(base64.b64decode(text), source="case"))
-        except (KeyRefusedError, binascii.Error, TypeError, ValueError):
-            continue
+    certs = line.get("certs")
+    for text in certs if isinstance(certs, list) else ():
+        keys += _certificate_keys(text)
     jwks = line.get("jwks")
     listed = jwks.get("keys") if isinstance(jwks, Mapping) else jwks
     for jwk in [line.get("jwk"), *(listed if isinstance(listed, list) else [])]:
         if isinstance(jwk, Mapping):
             keys += _jwk_keys(jwk)
     if isinstance(line.get("pubkey_pem"), str):
-        with suppress(KeyFileError):
+        with suppress(KeyFileError, UnicodeEncodeError):
             keys += parse_keys(line["pubkey_pem"].encode(), source="case")
     return keys
+
+
+REFUSED = b"refused"  # in the place of a key: it cannot be loaded, so the code is ALG_REFUSED
+
+
+def _certificate_keys(text: Any) -> tuple[TrustedKey, ...]:
+    try:
+        der = base64.b64decode(text, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        return ()
+    try:
+        return (trusted_key(der, source="case"),)
+    except KeyRefusedError:
+        return (TrustedKey(kid=kid_of(der), spki=REFUSED, source="case"),)
 
 
 def _jwk_keys(jwk: Mapping[str, Any]) -> tuple[TrustedKey, ...]:
     try:
         return parse_jwk(jwk, source="case")
     except KeyFileError:
-        return ()
+        kid = jwk.get("kid")
+        readings = kid_readings(kid) if isinstance(kid, str) else []
+        return tuple(TrustedKey(kid=reading, spki=REFUSED, source="case") for reading in readings)
 
 
-def _expected_text(case: Case) -> str | None:
-    wanted = case.expect.get("picture_text", case.line.get("text"))
-    return wanted if isinstance(wanted, str) else None
+def _expected(case: Case) -> list[str | bytes]:
+    """What the pictures of a case hold, in their order; empty where the case does not say."""
+    line = case.line
+    single = case.expect.get("picture_text", line.get("text"))
+    if isinstance(single, str):
+        return [single]
+    if isinstance(line.get("texts"), list):
+        return [str(text) for text in line["texts"]]
+    payload = _payload(case)
+    return [payload] if isinstance(payload, bytes) else []
 
 
 def _picture_names(case: Case) -> list[str]:
@@ -188,7 +219,9 @@ def _picture_names(case: Case) -> list[str]:
     return [str(name) for name in names] if isinstance(names, list) else []
 
 
-def _read_pictures(folder: Path, names: list[str], wanted: str | None) -> tuple[bool, list[str | bytes], int]:
+def _read_pictures(
+    folder: Path, names: list[str], wanted: list[str | bytes]
+) -> tuple[bool, list[str | bytes], int]:
     """Whether every picture was read, what they hold, and how long that took in microseconds.
 
     Of several codes in one picture the one that the case speaks of is taken.
@@ -198,12 +231,12 @@ def _read_pictures(folder: Path, names: list[str], wanted: str | None) -> tuple[
     start = perf_counter_ns()
     texts: list[str | bytes] = []
     for name in names:
-        path = folder / name if (folder / name).exists() else folder / Path(name).name
         try:
+            path = folder / name if (folder / name).exists() else folder / Path(name).name
             codes = [code.payload for code in read_image(path)]
-        except PictureError:
+        except (PictureError, ValueError):  # the latter: a name that no file can have
             codes = []
         if not codes:
             return False, texts, (perf_counter_ns() - start) // 1000
-        texts.append(wanted if wanted in codes else codes[0])
+        texts.append(next((code for code in codes if code in wanted), codes[0]))
     return True, texts, (perf_counter_ns() - start) // 1000

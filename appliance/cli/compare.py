@@ -37,8 +37,8 @@ class Comparison:
         """Hold one answer against its case."""
         suite = str(case.line.get("suite") or case.identity.split("/", 1)[0])
         for key, wanted in case.expect.items():
-            if key == "picture_text" or (key == "picture" and answer["checks"]["picture"] is None):
-                continue  # part of `picture`, and a picture is compared only when it was read
+            if key == "picture_text":
+                continue  # part of `picture`
             got, agrees = self._answer(key, wanted, answer)
             if agrees is None:
                 self.counts[suite, key, "not asserted"] += 1
@@ -56,6 +56,8 @@ class Comparison:
         """What was answered to one key of `expect`, and whether it agrees; ``None``: no check answers it."""
         if key in CHECKS and isinstance(wanted, bool):
             got = answer["checks"][key]
+            if key == "picture" and got is None:
+                return None, None  # no picture was read: there is none, or none was asked for
             return got, got is wanted
         if key == "valid":
             # upstream's overall word: we agree when we call good what they do, and refuse what they refuse

@@ -9,21 +9,23 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, unjudged
+from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, readable, unjudged
 from appliance.judging import Basis
 from trustsync.errors import NoListError, SettingsError, TrustSyncError
+from verifier.assessment import open_code
 from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
 from verifier.reading import Checks, read_checks
 from verifier.reasons import CATALOGUE, Finding, Reason, State
 from verifier.trust import TrustedKey, TrustList, clock_state
 from verifier.verdict import without_code
+from verifier.wire.dispatch import recognise
 from verifier.wire.keyfile import KeyFileError, parse_keys
 
 EXAMPLES = """examples:
@@ -36,6 +38,7 @@ EXAMPLES = """examples:
 exit status: 0 PASS, 10 CHECK, 20 FAIL, 30 RESCAN, 40 OUT; of many the highest; 2 usage, 1 a fault of ours
 """
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
+MAX_LINE = 1024 * 1024  # bytes of a line on stdin; no code has more than 7,089 characters
 _TEXT_SUFFIX = ".txt"
 _COLOUR = {State.PASS: "32", State.CHECK: "33", State.FAIL: "31", State.RESCAN: "37", State.OUT: "35"}
 _SIGN = {State.PASS: "✓", State.CHECK: "!", State.FAIL: "✗", State.RESCAN: "○", State.OUT: "—"}
@@ -110,9 +113,8 @@ def _parser() -> argparse.ArgumentParser:
 def _inputs(options: argparse.Namespace) -> int:
     if options.pictures is not None:
         raise UsageError("--pictures goes with --cases; images are given as arguments")
-    basis = _basis(options)
     worst = count = 0
-    for identity, kind, judged, text, micros in _judge_inputs(options.inputs, basis):
+    for identity, kind, judged, text, micros in _judge_inputs(options.inputs, _judging(options)):
         result = answer(
             judged,
             identity=identity,
@@ -133,20 +135,13 @@ def _inputs(options: argparse.Namespace) -> int:
 
 
 def _judge_inputs(
-    inputs: list[str], basis: Basis | Judged
+    inputs: list[str], judged: Callable[[str | bytes], Judged]
 ) -> Iterator[tuple[str, str, Judged, str | None, int | None]]:
     """Each code: id, kind of input, judgement, its text if one was read, microseconds of reading."""
-
-    def judged(code: str | bytes) -> Judged:
-        if isinstance(basis, Basis):
-            return judge(code, basis)
-        # no list on this machine: the unit is out, and the report says only what needs no list
-        return replace(basis, reading=read_checks(code, trust=TrustList.of([]), now=None))
-
     number_of_text = 0
     for given in inputs:
         if given == "-":
-            for number, line in enumerate(sys.stdin.buffer, 1):
+            for number, line in enumerate(_bounded(sys.stdin.buffer), 1):
                 text = _decoded(line.rstrip(b"\r\n"))
                 yield str(number), "text", judged(text), text, None
         elif given.endswith(_TEXT_SUFFIX):
@@ -188,6 +183,15 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     return [(number, _decoded(line)) for number, line in enumerate(lines, 1) if line]
 
 
+def _bounded(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a stream; of an endless one only as much as shows that it is too long."""
+    while line := stream.readline(MAX_LINE):
+        rest = line
+        while len(rest) == MAX_LINE and not rest.endswith(b"\n"):
+            rest = stream.readline(MAX_LINE)
+        yield line
+
+
 def _decoded(line: bytes) -> str:
     """A line as text; bytes that are no UTF-8 are taken one character a byte, as a scanner does."""
     try:
@@ -197,7 +201,7 @@ def _decoded(line: bytes) -> str:
 
 
 def _is_image(given: str) -> bool:
-    if len(given) > 4000 or "\n" in given:
+    if len(given) > 4000 or "\n" in given or _is_code(given):
         return False
     path = Path(given)
     try:
@@ -210,37 +214,56 @@ def _is_image(given: str) -> bool:
     return is_image
 
 
-def _basis(options: argparse.Namespace) -> Basis | Judged:
-    """What to judge by; or the OUT answer that every code gets while this machine has no list."""
+def _judging(options: argparse.Namespace) -> Callable[[str | bytes], Judged]:
+    """How to judge a code: by the time and the list of that moment, so that a long run does not grow old."""
     at = _instant(options.at)
-    now = at or datetime.now(UTC)
     stores = [path for path in options.trust if path.is_dir()]
     if options.trust and not stores:
-        return Basis(_given_keys(options.trust), _bundle(options.rules, (SIGNATURE_ONLY,), now), now)
+        keys = _given_keys(options.trust)
+
+        def by_keys(code: str | bytes) -> Judged:
+            now = at or datetime.now(UTC)
+            return judge(code, Basis(keys, in_force(own or (SIGNATURE_ONLY,), now), now))
+
+        own = _own_rules(options.rules)
+        return by_keys
     if len(options.trust) > 1:
         raise UsageError("--trust: a store stands alone; give either one store or any number of key files")
     from trustsync.paths import load_settings, trust_dir
     from trustsync.store import open_store
 
+    own = _own_rules(options.rules)
     try:
-        store = _store(stores[0]) if stores else load_settings().store or trust_dir()
-        snapshot = open_store(store).current()
+        store = open_store(_store(stores[0]) if stores else load_settings().store or trust_dir())
     except SettingsError as error:
         raise UsageError(str(error)) from error
-    except NoListError as error:
-        print(f"vaxgate-verify: {error}", file=sys.stderr)
-        return unjudged(without_code(Reason.NO_LIST), Checks())
-    except TrustSyncError as error:
-        print(f"vaxgate-verify: {error}", file=sys.stderr)
-        return unjudged(without_code(Reason.STORE_DOWN), Checks())
-    return Basis(
-        snapshot.trust,
-        _bundle(options.rules, snapshot.bundles, now),
-        now,
+    told: set[str] = set()
+
+    def by_store(code: str | bytes) -> Judged:
+        now = at or datetime.now(UTC)
+        try:
+            held = store.current()
+        except TrustSyncError as error:
+            if str(error) not in told:
+                print(f"vaxgate-verify: {error}", file=sys.stderr)
+                told.add(str(error))
+            reason = Reason.NO_LIST if isinstance(error, NoListError) else Reason.STORE_DOWN
+            return _out(code, reason, at)
         # an instant that was given is taken at its word; the machine's own clock is not
-        None if at else clock_state(now, snapshot.floor),
-        snapshot.floor,
-    )
+        clock = None if at else clock_state(now, held.floor)
+        return judge(code, Basis(held.trust, in_force(own or held.bundles, now), now, clock, held.floor))
+
+    return by_store
+
+
+def _out(code: str | bytes, reason: Reason, at: datetime | None) -> Judged:
+    """No list on this machine: the unit is out, and the report says only what needs no list.
+
+    at: the instant that was given; this machine's clock alone, with no floor to hold it against, is no time.
+    """
+    opened = open_code(code)
+    verdict = replace(without_code(reason), family=opened.family)
+    return Judged(verdict, read_checks(opened, trust=TrustList.of([]), now=at), {})
 
 
 def _store(path: Path) -> Path:
@@ -257,7 +280,7 @@ def _given_keys(paths: list[Path]) -> TrustList:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise UsageError(f"--trust {path}: {error.strerror}") from error
+            raise UsageError(f"--trust {_shown(path)}: {error.strerror}") from error
         try:
             keys += parse_keys(data, source=path.name)
         except KeyFileError as error:
@@ -268,15 +291,28 @@ def _given_keys(paths: list[Path]) -> TrustList:
         raise UsageError(f"--trust: {error}") from error
 
 
-def _bundle(asked: str | None, bundles: tuple[RuleBundle, ...], now: datetime) -> RuleBundle | None:
+def _own_rules(asked: str | None) -> tuple[RuleBundle, ...]:
+    """The bundles that --rules names; empty when it names none."""
+    if asked is None:
+        return ()
     if asked == SIGNATURE_ONLY.name:
-        return SIGNATURE_ONLY
-    if asked is not None:
-        try:
-            bundles = decode_bundles(Path(asked).read_bytes())
-        except OSError as error:
-            raise UsageError(f"--rules {asked}: {error.strerror}; or say signature-only") from error
-    return in_force(bundles, now)
+        return (SIGNATURE_ONLY,)
+    try:
+        return decode_bundles(Path(asked).read_bytes())
+    except OSError as error:
+        raise UsageError(f"--rules {_shown(asked)}: {error.strerror}; or say signature-only") from error
+
+
+def _shown(argument: object) -> str:
+    """An argument as an error may repeat it: a code that was put in the wrong place is a person's."""
+    text = str(argument)
+    return "(the text of a code)" if _is_code(text) else readable(text)
+
+
+def _is_code(text: str) -> bool:
+    """Whether a text is a code of a known kind, and so no file's name."""
+    kind = recognise(text)
+    return kind.family is not None or (kind.finding is not None and kind.finding.detail != "")
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -285,7 +321,9 @@ def _instant(text: str | None) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"--at {text}: an instant such as 2022-03-01T09:00:00+07:00 is expected") from None
+        raise UsageError(
+            f"--at {_shown(text)}: an instant such as 2022-03-01T09:00:00+07:00 is expected"
+        ) from None
     if instant.tzinfo is None:
         raise UsageError(f"--at {text}: the offset is missing; add Z for UTC or, say, +07:00")
     if not 1900 <= instant.year < 9000:
@@ -339,12 +377,13 @@ def _explained(judged: Judged) -> list[dict[str, Any]]:
 
 
 def _line(result: dict[str, Any]) -> str:
-    return json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+    line = json.dumps(result, ensure_ascii=False, separators=(",", ":"))
+    return line.encode("utf-8", "replace").decode()  # unpaired surrogates are no UTF-8
 
 
 def _for_people(result: dict[str, Any], judged: Judged, explain: bool) -> str:
     verdict = judged.verdict
-    lines = [f"{_coloured(verdict.state)}  {result['id']}  {_facts(result)}"]
+    lines = [f"{_coloured(verdict.state)}  {result['id']}  {_facts(result)}".rstrip()]
     lines += [f"    {_reason(found)}" for found in verdict.reasons]
     lines += [f"    duty: {duty.code}" for duty in verdict.duties]
     if explain and judged.assessment is not None:
@@ -353,7 +392,7 @@ def _for_people(result: dict[str, Any], judged: Judged, explain: bool) -> str:
             why = "; ".join(_reason(found) for found in check.findings)
             lines.append(f"      {check.name:<11} {check.outcome.lower():<8} {why}".rstrip())
     if "claims" in result:
-        lines.append("    claims: " + json.dumps(result["claims"], ensure_ascii=False))
+        lines.append("    claims: " + readable(json.dumps(result["claims"], ensure_ascii=False)))
     return "\n".join(lines)
 
 

@@ -7,10 +7,11 @@ import io
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
-from desk import NOW, Desk, Signer, lab_result, signing_key, vaccination
+from desk import NOW, Desk, Signer, lab_result, person, signing_key, vaccination
 from PIL import Image
 
 from appliance.cli.verify import main
@@ -318,3 +319,87 @@ def _jwk(signer: Signer) -> dict[str, str]:
 
     x, y = (b64(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
     return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": b64(signer.kid)}
+
+
+def test_a_long_run_judges_by_the_list_of_the_moment(
+    signer: Signer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two lines of one run a list is synced that revokes the second; it is refused."""
+    from datetime import UTC
+
+    from issuer.office import Issuer
+    from trustsync.sync import SyncConfig, sync_once
+
+    now = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    with Issuer.create(tmp_path / "office", now=now, seed="long run") as office:
+        issued = office.issue(
+            vaccination(person(), dt="2022-01-10", ci="URN:UVCI:01:XV:LONGRUN#A"),
+            issued_at=now,
+            expires_at=now + timedelta(days=9),
+        )
+        store = tmp_path / "trust"
+
+        def sync(at: datetime) -> None:
+            from issuer.server import Server, create_app
+
+            office.publish(at)
+            with Server(create_app(office.registry.public)) as server:
+                root = (office.registry.public / "root.json").read_bytes()
+                sync_once(SyncConfig(url=server.url, root=root, store=store), now=at)
+
+        sync(now)
+
+        def lines():
+            yield issued.text.encode() + b"\n"
+            office.revoke(issued.uvci)
+            sync(now + timedelta(minutes=1))
+            yield issued.text.encode() + b"\n"
+            yield b""
+
+        given = lines()
+        monkeypatch.setattr(
+            "sys.stdin", SimpleNamespace(buffer=SimpleNamespace(readline=lambda _: next(given)))
+        )
+        status = main(["--trust", str(store), "--json", "-"])
+    states = [json.loads(line)["state"] for line in capsys.readouterr().out.splitlines()]
+    assert (states, status) == (["PASS", "FAIL"], 20)
+
+
+def test_many_keys_of_one_case_are_all_tried(
+    tmp_path: Path, signer: Signer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The limit is on the keys of one KID, not on the keys of a case."""
+    others = [Signer(signing_key(Algorithm.ES256, f"other {n}"), bytes([n]) * 8) for n in range(20)]
+    case = {
+        "id": 7,
+        "text": signer.issue(vaccination()),
+        "jwks": {"keys": [_jwk(s) for s in [*others, signer]]},
+    }
+    path = tmp_path / "cases.jsonl"
+    path.write_text(json.dumps(case) + "\n")
+    assert main(["--cases", str(path)]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["id"], answer["checks"]["signature"]) == (7, True)
+
+
+@pytest.mark.parametrize("text", ["https://example.invalid/menu.png", "WIFI:S=x.png", "HC1:NCFOX.TIF"])
+def test_a_code_that_ends_like_a_file_is_a_code(run, text: str) -> None:
+    """A web link to a picture is a code of another world, not a missing file."""
+    assert run(text)[0] in (20, 30)
+
+
+def test_a_code_in_the_wrong_place_is_not_repeated(run, signer: Signer) -> None:
+    """What an error repeats must not be a person's certificate."""
+    text = signer.issue(vaccination())
+    for arguments in (("--at", text, "X"), ("--rules", text, "--trust", "key.der", "X")):
+        status, out, err = run(*arguments, trust=False)
+        assert status == 2
+        assert text[:20] not in out + err
+
+
+def test_names_that_do_not_print_are_made_readable(run, signer: Signer, tmp_path: Path) -> None:
+    """An escape or a broken name reaches neither a terminal nor a JSON reader as it is."""
+    path = picture(tmp_path / "a\x1b[31m\u202eb.png", signer.issue(vaccination()))
+    _, out, _ = run("--json", str(path))
+    assert "\x1b" not in json.loads(out)["id"]
+    assert "\u202e" not in json.loads(out)["id"]

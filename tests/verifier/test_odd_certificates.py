@@ -74,7 +74,7 @@ def test_two_events_in_one_certificate_fail(desk: Desk, signer: Signer, payload:
 
 
 @pytest.mark.scenario("SC-F05")
-@pytest.mark.parametrize("payload", [{}, {"v": []}, {"v": None, "t": None, "r": None}])
+@pytest.mark.parametrize("payload", [{}, {"v": []}, {"v": [{}]}, {"v": None, "t": None, "r": None}])
 def test_an_empty_certificate_is_malformed(desk: Desk, signer: Signer, payload: dict[str, Any]) -> None:
     """No event: FAIL MALFORMED."""
     assert desk.outcome(signer.issue({**person(), **payload})) == (FAIL, [Reason.MALFORMED])
@@ -411,3 +411,76 @@ def test_an_expiry_at_the_end_of_the_calendar_means_never(desk: Desk, signer: Si
 def test_thousands_of_entries_are_too_big(desk: Desk, signer: Signer) -> None:
     """A list of entries has a limit like everything else."""
     assert desk.outcome(signer.issue({**person(), "v": [{}] * 5000})) == (FAIL, [Reason.TOO_BIG])
+
+
+@pytest.mark.parametrize("offset", ["+00:00", "+07:00", "-12:00", "+14:00"])
+def test_an_instant_is_the_same_in_every_offset(desk: Desk, signer: Signer, offset: str) -> None:
+    """A calendar day is the desk's, whatever offset the instant was written with."""
+    late = instant("2022-03-01T23:30:00+07:00")
+    desk.now = late.astimezone(instant(f"2022-01-01T00:00:00{offset}").tzinfo)
+    assert desk.outcome(signer.issue(vaccination(dt="2022-03-01"))) == (PASS, [])
+    assert desk.outcome(signer.issue(vaccination(dt="2022-03-02"))) == (FAIL, [Reason.NOT_YET_VALID])
+    assert desk.outcome(signer.issue(recovery(du="2022-03-01"))) == (PASS, [])
+    assert desk.outcome(signer.issue(recovery(du="2022-02-28"))) == (FAIL, [Reason.EXPIRED])
+
+
+SAMPLES = {
+    "2022-13-01T00:00:00Z": (FAIL, [Reason.MALFORMED]),
+    "soon": (FAIL, [Reason.MALFORMED]),
+    "2022-03-09T08:00:00": (FAIL, [Reason.TEST_FUTURE]),  # ahead at UTC+14 as at UTC-12
+    "2022-03-01T10:00:00": (CHECK, [Reason.TIME_ZONE_UNKNOWN]),  # ahead in the west, over in the east
+    "2022-02-27T10:00:00": (PASS, []),
+}
+
+
+@pytest.mark.parametrize("sc", list(SAMPLES))
+def test_a_sample_time_that_cannot_be_right_or_has_no_zone_is_not_green_by_itself(
+    desk: Desk, signer: Signer, sc: str
+) -> None:
+    """No such time: MALFORMED. No offset: judged at both ends of the world; a person if they differ."""
+    assert desk.outcome(signer.issue(lab_result(sc=sc))) == SAMPLES[sc]
+
+
+def test_what_the_claims_say_counts_also_when_the_payload_cannot_be_read(desk: Desk) -> None:
+    """An expired code of another schema, or with an impossible date, is expired as well."""
+    signer = desk.signer(country="FR")
+    over = int(NOW.timestamp()) - 9999
+    other = signer.issue(vaccination(person(ver="2.0.0")), iss="XV", exp=over)
+    assert desk.outcome(other) == (FAIL, [Reason.ISSUER_MISMATCH, Reason.EXPIRED, Reason.UNSUPPORTED])
+    broken = signer.issue(vaccination(dt="2021-09-99"), iss="FR", exp=over)
+    assert desk.outcome(broken) == (FAIL, [Reason.EXPIRED, Reason.MALFORMED])
+
+
+def test_a_kid_that_is_no_bytes_in_the_protected_header_is_not_replaced_by_another(
+    desk: Desk, signer: Signer
+) -> None:
+    """The protected header wins, also when what it says cannot be used."""
+    payload = reopened(signer.issue(vaccination()))[0].payload
+    header = {cose.HEADER_ALG: -7, cose.HEADER_KID: "text"}
+    signature = signer.key.sign(cose.sig_structure(cose.encode_protected(header), payload))
+    text = hc1.pack(cose.encode_sign1(header, {cose.HEADER_KID: signer.kid}, payload, signature))
+    assert desk.outcome(text) == (FAIL, [Reason.MALFORMED])
+
+
+def test_a_critical_header_outside_the_protected_one_is_refused(desk: Desk, signer: Signer) -> None:
+    """RFC 9052: crit stands in the protected header or nowhere."""
+    envelope, _ = reopened(signer.issue(vaccination()))
+    header = {cose.HEADER_ALG: -7, cose.HEADER_KID: signer.kid}
+    text = hc1.pack(cose.encode_sign1(header, {cose.HEADER_CRIT: [9]}, envelope.payload, envelope.signature))
+    assert desk.outcome(text) == (FAIL, [Reason.MALFORMED])
+
+
+def test_not_found_in_revocation_data_with_a_gap_is_no_answer(desk: Desk, signer: Signer) -> None:
+    """`revoked` is null, not false, when a part of the list is missing; a hit is a hit."""
+    text = signer.issue(vaccination())
+    assert desk.judged(text).reading.checks.revoked is False
+    desk.revocation.gaps = "a part is missing"
+    assert desk.judged(text).reading.checks.revoked is None
+
+
+def test_not_before_counts_where_there_is_no_issue_time(desk: Desk, signer: Signer) -> None:
+    """nbf alone: it has to have come."""
+    times = {4: TOMORROW, 5: int(NOW.timestamp()) + 3600}
+    text = signer.seal(cbor2.dumps({1: "XV", -260: {1: vaccination()}} | times))
+    assert desk.outcome(text) == (FAIL, [Reason.NOT_YET_VALID])
+    assert desk.judged(text).reading.checks.time_valid is False

@@ -82,10 +82,12 @@ def decode_sign1(data: bytes) -> Envelope:
         raise MalformedError("cose", "the payload is detached or not bytes")
     if not isinstance(signature, bytes):
         raise MalformedError("cose", "the signature is not bytes")
-    alg, kid = (_protected if len(protected) <= _CACHED else _read_protected)(protected)
+    if HEADER_CRIT in unprotected:
+        raise MalformedError("cose header", "crit outside the protected header (RFC 9052, 3.1)")
+    alg, kid, named = (_protected if len(protected) <= _CACHED else _read_protected)(protected)
     return Envelope(
         alg=alg,
-        kid=kid if kid is not None else _kid(unprotected),
+        kid=kid if named else _kid(unprotected),
         protected=protected,
         payload=payload,
         signature=signature,
@@ -94,11 +96,12 @@ def decode_sign1(data: bytes) -> Envelope:
 
 
 @lru_cache(maxsize=1024)  # an issuer signs millions of certificates with the same header
-def _protected(data: bytes) -> tuple[int | None, bytes | None]:
+def _protected(data: bytes) -> tuple[int | None, bytes | None, bool]:
     return _read_protected(data)
 
 
-def _read_protected(data: bytes) -> tuple[int | None, bytes | None]:
+def _read_protected(data: bytes) -> tuple[int | None, bytes | None, bool]:
+    """Algorithm and KID of a protected header, and whether it names a KID at all: then it is the one."""
     header = cbor.decode(data, "cose header") if data else {}
     if not isinstance(header, dict):
         raise MalformedError("cose header", "not a map")
@@ -112,7 +115,7 @@ def _read_protected(data: bytes) -> tuple[int | None, bytes | None]:
         ):
             raise MalformedError("cose header", "a critical header that is not known here")
     alg = header.get(HEADER_ALG)
-    return (alg if _is_int(alg) else None), _kid(header)
+    return (alg if _is_int(alg) else None), _kid(header), HEADER_KID in header
 
 
 def _kid(header: Mapping[Any, Any]) -> bytes | None:

@@ -89,10 +89,9 @@ def _entries(value: Any, name: str) -> list[Mapping[str, Any]]:
         raise MalformedError("dcc", f"{name} is not a list")
     if len(value) > MAX_ENTRIES:
         raise MalformedError("dcc", f"{name} has more than {MAX_ENTRIES} entries", Reason.TOO_BIG)
-    entries = [entry for entry in value if entry is not None]
-    if not all(isinstance(entry, Mapping) for entry in entries):
+    if not all(entry is None or isinstance(entry, Mapping) for entry in value):
         raise MalformedError("dcc", f"an entry of {name} is not a map")
-    return entries
+    return [entry for entry in value if entry]  # null, or with nothing in it: no event
 
 
 def _holder(document: Mapping[str, Any]) -> Holder:
@@ -204,9 +203,10 @@ def _birth(value: Any) -> str:
 
 
 def _instant(text: str) -> datetime | None:
-    """The instant of an ISO 8601 text with an offset; ``None`` if it has none or is no instant."""
-    try:
-        instant = datetime.fromisoformat(text.upper())
-    except ValueError:
+    """The instant of an ISO 8601 text, naive if the text has no offset; ``None`` for an absent one."""
+    if not text:
         return None
-    return instant if instant.tzinfo is not None else None
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise MalformedError("dcc", "sc is not a date and time") from None

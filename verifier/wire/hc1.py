@@ -33,7 +33,7 @@ PREFIX = "HC1:"
 MAX_TEXT = 4296  # characters of a version 40-L symbol in alphanumeric mode
 MAX_INFLATED = 64 * 1024  # real codes inflate to less than 1 KiB
 
-CLAIM_ISS, CLAIM_EXP, CLAIM_IAT = 1, 4, 6
+CLAIM_ISS, CLAIM_EXP, CLAIM_NBF, CLAIM_IAT = 1, 4, 5, 6
 CLAIM_HCERT = -260
 EU_DCC = 1  # sub-key of the hcert claim
 
@@ -42,8 +42,9 @@ EU_DCC = 1  # sub-key of the hcert claim
 class Claims:
     """CWT claims of a payload.
 
-    issued_at, expires_at: aware instants, ``None`` where absent or unusable. bad_time: what is wrong with
-    one of them, ``None`` if both can be used. hcert: the map under -260, empty if there is none.
+    issued_at (``nbf`` where there is no ``iat``), expires_at: aware instants, ``None`` where absent or not
+    usable. bad_time: what is wrong with one of them, ``None`` if all can be used. hcert: the map under
+    -260, empty if there is none.
     """
 
     issuer: str | None
@@ -58,7 +59,7 @@ def open_hcert(text: str, prefix: str = PREFIX) -> cose.Envelope:
 
     Raises MalformedError with the layer that broke; sizes beyond a limit are ``TOO_BIG``.
     """
-    if len(text) > MAX_TEXT + len(prefix):
+    if len(text) > MAX_TEXT:
         raise MalformedError(
             "text", f"{len(text)} characters, at most {MAX_TEXT} fit into a code", Reason.TOO_BIG
         )
@@ -93,11 +94,12 @@ def decode_claims(payload: bytes) -> Claims:
     hcert = value.get(CLAIM_HCERT)
     iat, bad_iat = _instant(value.get(CLAIM_IAT), "iat")
     exp, bad_exp = _instant(value.get(CLAIM_EXP), "exp")
+    nbf, bad_nbf = _instant(value.get(CLAIM_NBF), "nbf")
     return Claims(
         issuer=issuer.strip() if isinstance(issuer, str) else None,
-        issued_at=iat,
+        issued_at=iat or nbf,
         expires_at=exp,
-        bad_time=bad_exp or bad_iat,
+        bad_time=bad_exp or bad_iat or bad_nbf,
         hcert=hcert if isinstance(hcert, dict) else {},
     )
 

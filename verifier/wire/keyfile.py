@@ -139,10 +139,11 @@ def parse_jwk(jwk: Mapping[str, Any], *, source: str = "") -> tuple[TrustedKey, 
     kid = jwk.get("kid")
     if not isinstance(kid, str) or not kid:
         return (key,)
-    return tuple(replace(key, kid=reading) for reading in _kid_readings(kid))
+    return tuple(replace(key, kid=reading) for reading in kid_readings(kid))
 
 
-def _kid_readings(kid: str) -> list[bytes]:
+def kid_readings(kid: str) -> list[bytes]:
+    """What a JWK's ``kid`` may mean: its text, and the bytes that it is Base64 of."""
     readings = [kid.encode()]
     try:
         raw = _unbase64(kid)
