@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from functools import cache
 
@@ -35,6 +35,16 @@ from verifier.certificate import (
 from verifier.countries import alpha2
 from verifier.keys import ALGORITHMS, AlgorithmRefusedError, KeyRefusedError, VerificationKey, load_spki
 from verifier.reasons import Finding, Reason, State, finding
+from verifier.times import (
+    DESK_ZONE,
+    EASTERNMOST,
+    SAMPLE_SKEW,
+    WESTERNMOST,
+    TimeBounds,
+    is_ahead,
+    is_over,
+    time_bounds,
+)
 from verifier.trust import (
     ClockState,
     HashKind,
@@ -48,37 +58,7 @@ from verifier.wire import dcc, dispatch, hc1
 from verifier.wire.cose import Envelope
 from verifier.wire.errors import MalformedError
 
-SKEW = timedelta(minutes=5)  # between an issuer's clock and ours
 LOOSE_ALG = "the algorithm stands only outside the protected header"
-SAMPLE_SKEW = timedelta(minutes=30)  # between a laboratory's clock and ours
-DESK_ZONE = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
-EASTERNMOST, WESTERNMOST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
-
-
-@dataclass(frozen=True, slots=True)
-class TimeBounds:
-    """What is known of the time: it is at least ``earliest`` and at most ``latest``; ``None``: unknown.
-
-    What is over is judged by the earliest, what has not begun by the latest, so that a clock that nobody
-    confirms makes nothing red by itself. zone: of the desk, whose calendar days count.
-    """
-
-    earliest: datetime | None
-    latest: datetime | None
-    zone: tzinfo
-
-
-def time_bounds(
-    now: datetime | None, clock: ClockState | None, floor: datetime | None, zone: tzinfo
-) -> TimeBounds:
-    """The bounds that a clock in this state gives: a floor alone is no upper bound, and none is none."""
-    match clock:
-        case None | ClockState.TRUSTED | ClockState.BOUNDED:
-            return TimeBounds(now, now, zone)
-        case ClockState.FLOOR_ONLY:
-            return TimeBounds(floor, None, zone)
-        case ClockState.UNSYNCED:
-            return TimeBounds(None, None, zone)
 
 
 class Outcome(StrEnum):
@@ -414,16 +394,6 @@ def _time(claims: hc1.Claims, time: TimeBounds) -> list[Finding]:
     if iat is not None and time.latest is not None and is_ahead(iat, time.latest):
         found.append(finding(Reason.NOT_YET_VALID, "issued in the future"))
     return found
-
-
-def is_over(exp: datetime, now: datetime) -> bool:
-    """Whether ``exp`` has passed, allowing for the skew of clocks."""
-    return now - SKEW > exp  # and not exp + SKEW: "never" is often the last second of the calendar
-
-
-def is_ahead(iat: datetime, now: datetime) -> bool:
-    """Whether ``iat`` has not come yet, allowing for the skew of clocks."""
-    return iat > now + SKEW
 
 
 def revocation_entries(

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from verifier.assessment import OpenedCode, is_ahead, is_over, open_code, revocation_entries, scopes_of
+from verifier.assessment import OpenedCode, open_code, revocation_entries, scopes_of
 from verifier.certificate import Family
 from verifier.keys import AlgorithmRefusedError, KeyRefusedError, load_spki
+from verifier.times import is_ahead, is_over
 from verifier.trust import HashKind, NoRevocation, TrustedKey, TrustList
 from verifier.wire import dcc, dcc_schema, dispatch, hc1
 from verifier.wire.cose import Envelope
