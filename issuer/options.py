@@ -1,0 +1,331 @@
+"""The options of ``vaxgate-issuer``: every verb, what it takes, and how each text is read.
+
+A text that cannot be read as what it should be is refused here, with an example of one that can.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from issuer import certificates
+from issuer.certificates import Kind
+from issuer.keys import Algorithm
+from issuer.office import COUNTRY
+from verifier.certificate import DETECTED, NOT_DETECTED
+from verifier.trust import HashKind
+
+RESULTS = {"negative": NOT_DETECTED, "positive": DETECTED}
+METHODS = {"naat": certificates.NAAT, "rapid": certificates.RAPID}
+HASHES = {
+    "uvci": HashKind.UCI,
+    "country-uvci": HashKind.COUNTRYCODEUCI,
+    "signature": HashKind.SIGNATURE,
+}
+USES = {Kind.VACCINATION: "v", Kind.TEST: "t", Kind.RECOVERY: "r"}
+EXAMPLES = """examples:
+  vaxgate-issuer init office
+  vaxgate-issuer issue --data office --kind vaccination --surname Trương --given 'Mỹ Ước' --out code.png
+  vaxgate-issuer revoke --data office --uvci 'URN:UVCI:01:XV:…'
+  vaxgate-issuer publish --data office
+  vaxgate-issuer serve office --port 8000
+"""
+
+
+def _instant(text: str) -> datetime:
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no instant such as 2021-11-30T12:00:00Z") from None
+    if instant.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no offset; write it as 2021-11-30T12:00:00Z")
+    return instant.astimezone(UTC).replace(microsecond=0)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2021-11-30") from None
+
+
+def _kid(text: str) -> bytes:
+    try:
+        kid = bytes.fromhex(text)
+    except ValueError:
+        kid = b""
+    if len(kid) != 8:
+        raise argparse.ArgumentTypeError(f"{text!r} is no KID; 16 hexadecimal digits are expected")
+    return kid
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 (any free one) to 65535 are expected")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _country(text: str) -> str:
+    if len(text) != 2 or not text.isascii() or not text.isalpha() or not text.isupper():
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no country code; two capitals are expected, as {COUNTRY}"
+        )
+    return text
+
+
+def _choice(kind: type[Kind] | type[Algorithm]) -> Any:
+    """A reader of one of the enum's values that names the nearest right one."""
+    by_name = {member.value.lower(): member for member in kind}
+
+    def read(text: str) -> Kind | Algorithm:
+        if text.lower() in by_name:
+            return by_name[text.lower()]
+        near = difflib.get_close_matches(text.lower(), by_name, 1)
+        hint = f"; did you mean {by_name[near[0]].value}?" if near else ""
+        known = ", ".join(member.value for member in kind)
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {known}{hint}")
+
+    return read
+
+
+def _kinds(text: str) -> list[Kind]:
+    read = _choice(Kind)
+    return [read(part.strip()) for part in text.split(",")]
+
+
+def _picture_or_text(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in (".png", ".svg", ".txt"):
+        raise argparse.ArgumentTypeError(f"{text!r}: the name must end in .png, .svg or .txt")
+    return path
+
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
+    """The command's parser. runs: what carries out each verb."""
+    parser = argparse.ArgumentParser(
+        prog="vaxgate-issuer",
+        description="A reference issuer: keys, certificates and the published trust list in one directory.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"vaxgate-issuer {version('vaxgate')}")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--clock", type=_instant, metavar="T", help="the instant to take for now (default: now)"
+    )
+    common.add_argument("--json", action="store_true", help="answer with one JSON object")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="the issuer's directory (default: issuer/ in the data directory)",
+    )
+    later = argparse.ArgumentParser(add_help=False)
+    later.add_argument("--no-publish", action="store_true", help="leave the published list as it is for now")
+
+    def verb(
+        name: str, run: Run, words: str, example: str, *parents: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
+        made = verbs.add_parser(
+            name,
+            parents=[common, *parents],
+            help=words,
+            description=words[0].upper() + words[1:] + ".",
+            epilog=f"example:\n  vaxgate-issuer {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(run=run)
+        return made
+
+    init = verb(
+        "init",
+        runs["init"],
+        "make a new issuer and publish its first list",
+        "init office --seed demo --clock 2021-09-01T08:00:00Z",
+    )
+    init.add_argument("dir", type=Path, metavar="DIR", help="a directory that is empty or does not exist")
+    _founding(init, COUNTRY)
+
+    serve = verb(
+        "serve",
+        runs["serve"],
+        "serve the published list over HTTP on this machine",
+        "serve --seed demo --clock 2021-09-01T08:00:00Z --port 0 --ready-file ready.json",
+    )
+    serve.add_argument(
+        "dir",
+        type=Path,
+        nargs="?",
+        metavar="DIR",
+        help="the issuer's directory, made when it is empty (default: a temporary one)",
+    )
+    _founding(serve, None)
+    serve.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1 (default: 0, any free one)")
+    serve.add_argument(
+        "--ready-file",
+        type=Path,
+        metavar="F",
+        help="written when requests are answered: url, pid, root, data",
+    )
+
+    _issue_options(
+        verb(
+            "issue",
+            runs["issue"],
+            "issue a certificate, or the cast of the demonstration",
+            "issue --data office --kind test --surname Đặng --given 'Thị Đào' --out test.png",
+            data,
+        )
+    )
+
+    revoke = verb(
+        "revoke",
+        runs["revoke"],
+        "revoke a certificate and publish",
+        "revoke --data office --uvci 'URN:UVCI:01:XV:…' --by signature",
+        data,
+        later,
+    )
+    revoke.add_argument("--uvci", required=True, help="the identifier, to the letter")
+    revoke.add_argument(
+        "--by", choices=list(HASHES), default="uvci", help="what the entry is the hash of (default: uvci)"
+    )
+    revoke.add_argument(
+        "--any-key",
+        action="store_true",
+        help="for every key of the country; for identifiers that were not issued here",
+    )
+
+    rotate = verb(
+        "rotate",
+        runs["rotate"],
+        "sign with a new key from now on, and publish",
+        "rotate --data office --alg ES256 --withdraw",
+        data,
+        later,
+    )
+    rotate.add_argument(
+        "--alg", type=_choice(Algorithm), required=True, metavar="ALG", help="ES256, PS256 or EdDSA"
+    )
+    rotate.add_argument(
+        "--withdraw",
+        action="store_true",
+        help="mark the keys of this algorithm before it withdrawn; else what they signed stays good",
+    )
+    rotate.add_argument(
+        "--uses",
+        type=_kinds,
+        metavar="KIND,…",
+        help="what the new key may sign: vaccination, test, recovery (default: all)",
+    )
+
+    verb("publish", runs["publish"], "bring the published list up to date", "publish --data office", data)
+    return parser
+
+
+def _founding(parser: argparse.ArgumentParser, country: str | None) -> None:
+    parser.add_argument(
+        "--seed", metavar="S", help="make all keys from this text; for tests and demonstrations only"
+    )
+    parser.add_argument(
+        "--country", type=_country, default=country, metavar="CC", help=f"who issues (default: {COUNTRY})"
+    )
+
+
+def _issue_options(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--kind", type=_choice(Kind), metavar="KIND", help="vaccination, test or recovery")
+    what.add_argument("--input", type=Path, metavar="FILE", help="a DCC payload as JSON")
+    what.add_argument(
+        "--cast", type=Path, metavar="OUT", help="the demonstration's travellers, as pictures and cast.json"
+    )
+    parser.add_argument(
+        "--unchecked",
+        action="store_true",
+        help="sign what --input says even if it breaks the schema: for tests of verifiers",
+    )
+    parser.add_argument(
+        "--out",
+        type=_picture_or_text,
+        metavar="FILE",
+        help=".png, .svg or .txt (default: the text on stdout)",
+    )
+
+    signing = parser.add_argument_group("signing")
+    signing.add_argument(
+        "--alg",
+        type=_choice(Algorithm),
+        default=Algorithm.ES256,
+        metavar="ALG",
+        help="ES256 (default), PS256 or EdDSA",
+    )
+    signing.add_argument("--kid", type=_kid, metavar="HEX", help="sign with this very key")
+    signing.add_argument("--issued", type=_instant, metavar="INSTANT", help="iat (default: the clock)")
+    expiry = signing.add_mutually_exclusive_group()
+    expiry.add_argument("--expires", type=_instant, metavar="INSTANT", help="exp (default: a year after iat)")
+    expiry.add_argument("--no-expiry", action="store_true", help="leave exp out")
+
+    person = parser.add_argument_group("the holder")
+    person.add_argument("--surname", default="", help="in the holder's own letters")
+    person.add_argument("--given", default="", help="given names")
+    person.add_argument("--dob", default="", metavar="DATE", help="birth date: YYYY-MM-DD, YYYY-MM, YYYY")
+    person.add_argument(
+        "--surname-icao", metavar="NAME", help="as the passport line spells it (default: worked out)"
+    )
+    person.add_argument(
+        "--given-icao", metavar="NAME", help="as the passport line spells it (default: worked out)"
+    )
+
+    event = parser.add_argument_group("the event")
+    event.add_argument(
+        "--date",
+        type=_day,
+        metavar="DATE",
+        help="of the dose (default: today), or of the first positive test",
+    )
+    event.add_argument(
+        "--dose", type=_positive, default=2, metavar="N", help="number of the dose (default: 2)"
+    )
+    event.add_argument(
+        "--doses", type=_positive, default=2, metavar="N", help="doses of the course (default: 2)"
+    )
+    event.add_argument(
+        "--vaccine", default=certificates.MRNA, metavar="CODE", help="vp (default: %(default)s)"
+    )
+    event.add_argument(
+        "--product", default=certificates.PRODUCT, metavar="CODE", help="mp (default: %(default)s)"
+    )
+    event.add_argument(
+        "--maker", default=certificates.MAKER, metavar="CODE", help="ma (default: %(default)s)"
+    )
+    event.add_argument(
+        "--sampled", type=_instant, metavar="INSTANT", help="when the sample was taken (default: iat)"
+    )
+    event.add_argument(
+        "--result", choices=list(RESULTS), default="negative", help="of the test (default: negative)"
+    )
+    event.add_argument("--method", choices=list(METHODS), default="naat", help="of the test (default: naat)")
+    event.add_argument("--device", metavar="CODE", help="ma of a rapid test")
+    event.add_argument(
+        "--valid-from", type=_day, metavar="DATE", help="of a recovery (default: 11 days after the test)"
+    )
+    event.add_argument(
+        "--valid-until", type=_day, metavar="DATE", help="of a recovery (default: 180 days after the test)"
+    )
