@@ -117,7 +117,7 @@ class SiteConfig:
     """The desk."""
 
     name: str = _key("", "Shown on the page, as `T2, desk 14`.")
-    time_zone: str = _key("Asia/Ho_Chi_Minh", "Zone of the desk: of the times on the page and of calendar days.")
+    time_zone: str = _key("Asia/Ho_Chi_Minh", "Zone of the desk: times on the page, calendar days.")
 
 
 @dataclass(frozen=True, slots=True)
