@@ -78,7 +78,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "inputs", nargs="*", metavar="CODE|IMAGE|-", help="texts, image files, or - for stdin"
+        "inputs",
+        nargs="*",
+        metavar="CODE|IMAGE|-",
+        help="texts, images, .txt files with a code a line, or - for stdin",
     )
     parser.add_argument("--cases", type=Path, metavar="FILE", help="recorded cases, one JSON object a line")
     parser.add_argument(
@@ -144,7 +147,7 @@ def _judge_inputs(
             for number, line in enumerate(_bounded(sys.stdin.buffer), 1):
                 text = _decoded(line.rstrip(b"\r\n"))
                 yield str(number), "text", judged(text), text, None
-        elif given.endswith(_TEXT_SUFFIX):
+        elif given.endswith(_TEXT_SUFFIX) and not _is_code(given):
             for number, text in _lines(Path(given)):
                 yield f"{Path(given).name}:{number}", "text", judged(text), text, None
         elif _is_image(given):
@@ -159,13 +162,13 @@ def _judge_image(path: Path, judged: Any) -> Iterator[tuple[str, str, Judged, st
     from appliance.scanner import read_image
 
     if not path.exists():
-        raise UsageError(f"{path}: there is no such file")
+        raise UsageError(f"{readable(str(path))}: there is no such file")
     try:
         codes = read_image(path)
     except PictureError as error:
         if path.suffix.lower() not in _IMAGE_SUFFIXES:
             raise UsageError(f"{path}: {error}; give a picture, or a .txt file with a code a line") from error
-        print(f"vaxgate-verify: {path.name}: {error}", file=sys.stderr)
+        print(f"vaxgate-verify: {readable(path.name)}: {error}", file=sys.stderr)
         codes = []
     if not codes:
         yield path.name, "image", unjudged(without_code(Reason.UNREADABLE), Checks(decode=False)), None, None
@@ -217,7 +220,8 @@ def _is_image(given: str) -> bool:
 def _judging(options: argparse.Namespace) -> Callable[[str | bytes], Judged]:
     """How to judge a code: by the time and the list of that moment, so that a long run does not grow old."""
     at = _instant(options.at)
-    stores = [path for path in options.trust if path.is_dir()]
+    own = _own_rules(options.rules)
+    stores = [path for path in options.trust if _is_folder(path)]
     if options.trust and not stores:
         keys = _given_keys(options.trust)
 
@@ -225,14 +229,12 @@ def _judging(options: argparse.Namespace) -> Callable[[str | bytes], Judged]:
             now = at or datetime.now(UTC)
             return judge(code, Basis(keys, in_force(own or (SIGNATURE_ONLY,), now), now))
 
-        own = _own_rules(options.rules)
         return by_keys
     if len(options.trust) > 1:
         raise UsageError("--trust: a store stands alone; give either one store or any number of key files")
     from trustsync.paths import load_settings, trust_dir
     from trustsync.store import open_store
 
-    own = _own_rules(options.rules)
     try:
         store = open_store(_store(stores[0]) if stores else load_settings().store or trust_dir())
     except SettingsError as error:
@@ -268,10 +270,16 @@ def _out(code: str | bytes, reason: Reason, at: datetime | None) -> Judged:
 
 def _store(path: Path) -> Path:
     """The store in this directory, which may be the data directory above it."""
+    return path / "trust" if _is_folder(path / "trust") else path
+
+
+def _is_folder(path: Path) -> bool:
     try:
-        return path / "trust" if (path / "trust").is_dir() else path
-    except OSError as error:
-        raise UsageError(f"--trust {path}: {error.strerror}") from error
+        return path.is_dir()
+    except (OSError, ValueError) as error:  # no rights, or no name that a file can have
+        raise UsageError(
+            f"--trust {_shown(path)}: it cannot be looked at ({type(error).__name__})"
+        ) from error
 
 
 def _given_keys(paths: list[Path]) -> TrustList:

@@ -382,7 +382,9 @@ def test_many_keys_of_one_case_are_all_tried(
     assert (answer["id"], answer["checks"]["signature"]) == (7, True)
 
 
-@pytest.mark.parametrize("text", ["https://example.invalid/menu.png", "WIFI:S=x.png", "HC1:NCFOX.TIF"])
+@pytest.mark.parametrize(
+    "text", ["https://example.invalid/menu.png", "WIFI:S=x.png", "HC1:NCFOX.TIF", "https://x.invalid/a.txt"]
+)
 def test_a_code_that_ends_like_a_file_is_a_code(run, text: str) -> None:
     """A web link to a picture is a code of another world, not a missing file."""
     assert run(text)[0] in (20, 30)
@@ -391,7 +393,8 @@ def test_a_code_that_ends_like_a_file_is_a_code(run, text: str) -> None:
 def test_a_code_in_the_wrong_place_is_not_repeated(run, signer: Signer) -> None:
     """What an error repeats must not be a person's certificate."""
     text = signer.issue(vaccination())
-    for arguments in (("--at", text, "X"), ("--rules", text, "--trust", "key.der", "X")):
+    wrong = (("--at", text, "X"), ("--rules", text, "--trust", "key.der", "X"), ("--trust", text, "X"))
+    for arguments in wrong:
         status, out, err = run(*arguments, trust=False)
         assert status == 2
         assert text[:20] not in out + err
