@@ -81,7 +81,7 @@ scenarios: $(VENV)/.dev browser ## rows of the scenario table that a passed test
 	@$(BIN)/pytest -q -n 2 --dist loadfile --scenarios tests
 
 wheel: $(VENV)/.dev ## build the wheel, install it in a clean environment, run each command from elsewhere
-	@rm -rf build/wheel dist && mkdir -p build/wheel
+	@rm -rf build/wheel build/lib build/bdist.* dist && mkdir -p build/wheel
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
 	@$(PYTHON) -m venv build/wheel/venv
 	@build/wheel/venv/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/runtime.txt
