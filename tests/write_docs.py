@@ -51,7 +51,7 @@ The `detail` beside a code is for integrators and logs: free words that never ho
 Codes that only rules beyond "signature alone" give, or a passport, stand here already. This version gives
 those marked with a dot.
 
-This page is made from `verifier/reasons.py` by `make docs`; a test holds the two together.
+This page is made from `verifier/catalogue.py` by `make docs`; a test holds the two together.
 
 |   | code | usual state | vi | en | about |
 |---|---|---|---|---|---|
@@ -77,7 +77,7 @@ def given_today() -> frozenset[Reason]:
         path.read_text(encoding="utf-8")
         for package in ("verifier", "appliance")
         for path in (root / package).rglob("*.py")
-        if path.name != "reasons.py"
+        if path.name not in ("codes.py", "catalogue.py")
     )
     return frozenset(reason for reason in Reason if f"Reason.{reason.name}" in text)
 
