@@ -195,8 +195,8 @@ class _Demo:
         issuer_dir, ready = self._dir / "issuer", self._dir / "ready.json"
         ready.unlink(missing_ok=True)
         address = self._serve(issuer_dir, ready)
-        if not (self._cast_dir / "cast.json").is_file():
-            self._command("vaxgate-issuer", "issue", "--cast", str(self._cast_dir), "--data", str(issuer_dir))
+        # anew each time: what expired yesterday and begins tomorrow is only so for a day
+        self._command("vaxgate-issuer", "issue", "--cast", str(self._cast_dir), "--data", str(issuer_dir))
         root = self._dir / "root.json"
         root.write_bytes(_get(f"{address}/root.json"))
         self._command(
