@@ -109,11 +109,6 @@ def look(luma: Luma) -> Look:
     return _pass(luma, 1, return_errors=True)
 
 
-def read_codes(luma: Luma) -> list[Code]:
-    """The codes of one frame, each once."""
-    return list(look(luma).codes)
-
-
 def read_image(path: Path, harder_s: float = HARDER_S) -> list[Code]:
     """The codes of a picture file, each once; a still picture is worth more passes than a live frame.
 

@@ -37,6 +37,7 @@ from issuer.options import HASHES, METHODS, RESULTS, USES, build_parser
 from issuer.publish import ROOT, Publication
 from issuer.registry import FILE
 from trustsync.paths import data_dir
+from verifier.times import written
 
 _LOOK_EVERY = 60  # seconds between two looks at the age of the timestamp
 _MAX_INPUT = 1 << 20  # bytes of a payload file
@@ -247,8 +248,8 @@ def _facts(issued: Issued, out: Path | None) -> dict[str, Any]:
         "uvci": issued.uvci,
         "kid": issued.kid.hex(),
         "alg": issued.algorithm.value,
-        "issued_at": _iso(issued.issued_at),
-        "expires_at": None if issued.expires_at is None else _iso(issued.expires_at),
+        "issued_at": written(issued.issued_at),
+        "expires_at": None if issued.expires_at is None else written(issued.expires_at),
     } | ({"text": issued.text} if out is None else {"file": str(out)})
 
 
@@ -295,7 +296,7 @@ def _published(publication: Publication | None) -> dict[str, Any]:
         return {"published": None}
     return {
         "published": {
-            "signed_at": _iso(publication.signed_at),
+            "signed_at": written(publication.signed_at),
             "versions": dict(publication.versions),
             "changed": list(publication.changed),
         }
@@ -306,7 +307,7 @@ def _said(publication: Publication | None) -> str:
     if publication is None:
         return "not published yet"
     news = ", ".join(f"{role} {publication.versions[role]}" for role in publication.changed)
-    return f"published at {_iso(publication.signed_at)} ({news or 'nothing new'})"
+    return f"published at {written(publication.signed_at)} ({news or 'nothing new'})"
 
 
 def _tell(options: argparse.Namespace, facts: dict[str, Any], words: str) -> None:
@@ -323,10 +324,6 @@ def _now(options: argparse.Namespace, issuer: Issuer | None = None) -> datetime:
 def _data(options: argparse.Namespace) -> Path:
     chosen: Path | None = options.data
     return chosen or data_dir() / "issuer"
-
-
-def _iso(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 # The types of the options.

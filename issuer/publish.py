@@ -50,6 +50,7 @@ from issuer.seed import derive
 from issuer.signers import listed_key
 from trustsync.targets import KEYS_PATH, RULES_PATH, SIGNED_AT_FIELD, KeyRecord, encode_keys
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
+from verifier.times import written
 
 LIVES: Mapping[str, timedelta] = {
     "root": timedelta(days=365),
@@ -88,8 +89,8 @@ def publish(registry: Registry, now: datetime) -> Publication:
             last = last_signed_at(registry)
             if last is not None and now < last:
                 raise IssuerError(
-                    f"the clock says {_text(now)}, the last publication was at {_text(last)}; clients would "
-                    "refuse a list that goes back in time. Set the clock right"
+                    f"the clock says {written(now)}, the last publication was at {written(last)}; "
+                    "clients would refuse a list that goes back in time. Set the clock right"
                 )
             files = _targets(registry)
             versions, changed = _sign(registry, files, now)
@@ -141,7 +142,7 @@ def _sign(
     together = {f"{role}.json": signing.meta_file(role) for role in ("targets", *DELEGATED)}
     signing.role("snapshot", Snapshot(meta=together))
     # 4. Timestamp: which snapshot is the newest, and when that was said.
-    said = {SIGNED_AT_FIELD: _text(now)}
+    said = {SIGNED_AT_FIELD: written(now)}
     newest = Timestamp(snapshot_meta=signing.meta_file("snapshot"), unrecognized_fields=said)
     signing.role("timestamp", newest)
     return {role: version for role, (version, _) in signing.latest.items()}, tuple(signing.changed)
@@ -216,10 +217,6 @@ def _keyids(signers: Iterable[CryptoSigner]) -> list[str]:
 
 def _target_files(files: Mapping[str, bytes]) -> dict[str, TargetFile]:
     return {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in files.items()}
-
-
-def _text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _lay_out(registry: Registry, files: Mapping[str, bytes]) -> None:

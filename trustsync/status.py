@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +22,7 @@ from trustsync.errors import NoListError, StoreError
 from trustsync.generation import TargetSet
 from trustsync.state import STATE_NAME, RaisedAlarm, StoreState, read_state
 from trustsync.store import open_store
+from verifier.times import written
 from verifier.trust import ClockState, ListState, clock_state, list_state
 
 NO_LIST = "NO_LIST"
@@ -102,4 +103,4 @@ def read_status(path: Path, now: datetime) -> Status:
 
 def iso(instant: datetime | None) -> str | None:
     """An instant as it stands in our JSON: ISO form in UTC with a Z; ``None`` stays ``None``."""
-    return None if instant is None else instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if instant is None else written(instant)

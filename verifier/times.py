@@ -13,7 +13,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from verifier.trust import ClockState
 
@@ -57,3 +57,8 @@ def is_over(exp: datetime, now: datetime) -> bool:
 def is_ahead(iat: datetime, now: datetime) -> bool:
     """Whether ``iat`` has not come yet, allowing for the skew of clocks."""
     return iat > now + SKEW
+
+
+def written(instant: datetime) -> str:
+    """An instant as it stands in everything that we write: ISO 8601 in UTC with a Z."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

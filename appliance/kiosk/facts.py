@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from appliance.supply import Snapshot
 from verifier.certificate import Certificate
 from verifier.policy.bundle import in_force
 from verifier.reasons import CATALOGUE, Finding
+from verifier.times import written
 from verifier.trust import ClockState
 from verifier.verdict import Duty, DutyCode, Verdict
 
@@ -156,13 +157,13 @@ def of_standing(snapshot: Snapshot | None, now: datetime, clock: ClockState | No
     return {
         "list": {
             "state": None if state is None else state.value,
-            "signed_at": _instant(snapshot.signed_at),
+            "signed_at": written(snapshot.signed_at.replace(microsecond=0)),
             "age_s": int((now - snapshot.signed_at).total_seconds()),
             "date": f"{snapshot.signed_at.astimezone(zone):%d/%m/%Y %H:%M}",
         },
         "clock": {
             "state": clock.value,
-            "now": _instant(now),
+            "now": written(now.replace(microsecond=0)),
             "text": f"{now.astimezone(zone):%H:%M · %d/%m/%Y}",
         },
         "rules": bundle
@@ -172,7 +173,3 @@ def of_standing(snapshot: Snapshot | None, now: datetime, clock: ClockState | No
             "title": {lang: bundle.texts.get(lang, bundle.name) for lang in ("vi", "en")},
         },
     }
-
-
-def _instant(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

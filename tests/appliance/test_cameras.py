@@ -22,7 +22,7 @@ from appliance.camera.planes import luma_plane
 from appliance.camera.v4l2 import choose_format
 from appliance.config import CameraConfig
 from appliance.errors import CameraError
-from appliance.scanner import read_codes
+from appliance.scanner import look
 
 TEXT = "HC1:6BFOXN%TSMAHN-H$ZKE /:*+QP.9CKABCDEF"
 
@@ -224,7 +224,7 @@ def test_an_empty_folder_is_an_empty_desk_and_a_lost_one_a_camera_error(tmp_path
     own = tmp_path / "own"
     own.mkdir()
     camera = FolderCamera(own, dwell_s=1.0)
-    assert read_codes(next_frame(camera).luma) == []
+    assert look(next_frame(camera).luma).codes == ()
     own.rmdir()
     time.sleep(0.05)
     with pytest.raises(CameraError, match="cannot be read"):
@@ -234,7 +234,7 @@ def test_an_empty_folder_is_an_empty_desk_and_a_lost_one_a_camera_error(tmp_path
 def test_a_code_in_the_folder_is_read_from_its_frames(folder: Path) -> None:
     """PNG and JPEG alike."""
     with FolderCamera(folder, dwell_s=0.1) as camera:
-        texts = {code.text for _ in range(12) for code in read_codes(next_frame(camera).luma)}
+        texts = {code.text for _ in range(12) for code in look(next_frame(camera).luma).codes}
     assert texts == {TEXT, TEXT + "2"}
 
 
@@ -247,11 +247,11 @@ def test_a_video_keeps_its_own_time_and_a_late_reader_misses_frames(video: Path)
     camera = VideoCamera(video, loop=False, monotonic=hand.monotonic, sleep=hand.sleep)
     frame = camera.read(0.25)
     assert frame is not None
-    assert read_codes(frame.luma) == []
+    assert look(frame.luma).codes == ()
     hand.now += 0.7
     frame = camera.read(0.25)
     assert frame is not None
-    assert [code.text for code in read_codes(frame.luma)] == [TEXT]
+    assert [code.text for code in look(frame.luma).codes] == [TEXT]
     hand.now += 5
     while camera.read(0.25) is not None:
         pass
@@ -267,7 +267,7 @@ def test_a_looped_video_begins_again(video: Path) -> None:
         for _ in range(60):
             frame = camera.read(0.25)
             if frame is not None:
-                seen.append(bool(read_codes(frame.luma)))
+                seen.append(bool(look(frame.luma).codes))
     changes = [here for n, here in enumerate(seen) if n == 0 or seen[n - 1] is not here]
     assert changes[:4] == [False, True, False, True]
 
@@ -350,7 +350,7 @@ def test_jpeg_frames_are_decoded_to_their_luma() -> None:
     image_of(TEXT).convert("RGB").save(out, "JPEG", quality=85)
     luma = luma_plane(out.getvalue(), "MJPEG", width=1, height=1)
     assert luma.shape == (720, 1280)
-    assert [code.text for code in read_codes(luma)] == [TEXT]
+    assert [code.text for code in look(luma).codes] == [TEXT]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 
 from appliance.errors import PictureError
 from appliance.picture import MAX_PIXEL_BYTES, empty, read_luma
-from appliance.scanner import Code, Look, Place, Watch, look, read_codes, read_image
+from appliance.scanner import Code, Look, Place, Watch, look, read_image
 
 HC1 = "HC1:NCFOXN%TSMAHN-H$ZKE /:*+QP.9CK"
 
@@ -105,7 +105,7 @@ def test_two_codes_in_a_picture_are_two_and_a_repeated_one_is_one(tmp_path: Path
 
 def test_a_code_prints_nothing_of_itself() -> None:
     """No traceback and no log line can hold a traveller's code."""
-    (code,) = read_codes(luma_of(image_of("HC1:SECRET")))
+    (code,) = look(luma_of(image_of("HC1:SECRET"))).codes
     assert "SECRET" not in repr(code) + str(code) + repr(Look((code,)))
 
 
@@ -315,6 +315,6 @@ def test_a_frame_of_any_size_can_be_looked_at(size: tuple[int, int]) -> None:
 
 def test_a_frame_is_read_without_a_copy() -> None:
     """The reader takes a two-dimensional memoryview as it is."""
-    (code,) = read_codes(luma_of(image_of(HC1)))
+    (code,) = look(luma_of(image_of(HC1))).codes
     assert code.text == HC1
     assert png_of(HC1).startswith(b"\x89PNG")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from verifier.reasons import CATALOGUE, Reason, State, state_of, worst_first
 from verifier.verdict import Verdict
-from verifier.wire import base45, hc1
+from verifier.wire import base45, cose, hc1
 from verifier.wire.errors import MalformedError
 
 desk = Desk()
@@ -137,3 +137,12 @@ def test_the_worst_code_keeps_memory_flat() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 64 * 1024 * 1024
+
+
+def test_headers_of_any_length_are_not_remembered() -> None:
+    """What is kept between codes is small: a long header leaves nothing behind in the process."""
+    before = cose._protected.cache_info().currsize
+    for number in range(20):
+        header = cbor2.dumps({1: -7, 4: number.to_bytes(4000)})
+        judged(hc1.pack(cbor2.dumps([header, {}, b"", b""])))
+    assert cose._protected.cache_info().currsize == before

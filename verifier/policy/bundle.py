@@ -21,6 +21,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from verifier.times import written
+
 FORMAT_VERSION = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _VERSION = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}")
@@ -81,8 +83,8 @@ def encode_bundles(bundles: Iterable[RuleBundle]) -> bytes:
             "name": b.name,
             "version": b.version,
             "asks": b.asks,
-            "valid_from": _text(b.valid_from),
-            "valid_to": None if b.valid_to is None else _text(b.valid_to),
+            "valid_from": written(b.valid_from),
+            "valid_to": None if b.valid_to is None else written(b.valid_to),
             "diseases": sorted(b.diseases),
             "texts": dict(b.texts),
             "value_sets": {name: sorted(codes) for name, codes in b.value_sets.items()},
@@ -171,10 +173,6 @@ def _instant(value: Any, where: str) -> datetime:
     if instant.tzinfo is None:
         raise BundleError(f"{where}: the offset is missing; a rule's validity is absolute time")
     return instant.astimezone(UTC)
-
-
-def _text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
