@@ -60,6 +60,11 @@ class CameraConfig:
         "YUYV, MJPEG that a v4l2 camera offers. Only the luma is read.",
         choices=("auto", "GREY", "YUV420", "NV12", "YUYV", "MJPEG"),
     )
+    data_matrix: bool = _key(
+        False,
+        "true: DataMatrix is read too; some VDS-NC seals are printed so. QR and Aztec are always read; each "
+        "further kind costs time on every frame.",
+    )
     dwell_s: float = _key(2.0, "files: seconds that each picture is held up.", low=0.02, high=3600)
     gap_s: float = _key(
         0.5, "files: seconds of an empty frame between two pictures; 0 for none.", low=0, high=3600
@@ -132,6 +137,13 @@ class GateConfig:
     )
     damaged_s: float = _key(
         1.0, "Seconds that a code must be in view unread until RESCAN `UNREADABLE`.", low=0.1, high=10
+    )
+    parts_s: float = _key(
+        15.0,
+        "Seconds that the unit waits for the next part of a code that is split over several, until RESCAN "
+        "`INCOMPLETE`. Time to turn a page; the parts hold a person's data and are kept no longer.",
+        low=1,
+        high=60,
     )
     watchdog_s: float = _key(
         5.0, "Seconds without progress of the loop until the lamp is taken to OUT.", low=0.5, high=60

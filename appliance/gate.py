@@ -5,6 +5,8 @@ The rules this module keeps:
 * The lamp answers first, the page next; both show one signal.
 * Whatever goes wrong here is OUT, and never a colour that speaks about a document. Each cause ends by itself
   when it is gone: the camera is opened again, the store is read again, the clock is asked again.
+* A part of a many-part code is no answer: the unit stays ready and the page counts, until the code is whole
+  or its next part takes too long.
 * A loop that makes no progress loses the lamp: a watchdog takes it to OUT, and a verdict that was on its way
   is dropped, for its traveller may have gone.
 * Of an exception only its kind and its place in the code are written down; its text may hold a Holder.
@@ -26,12 +28,13 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from appliance.assembly import Assembly, Mixed, Waiting, Whole, part_in
 from appliance.camera import Camera, Frame
 from appliance.config import GateConfig
 from appliance.judging import Basis, judge
-from appliance.kiosk.facts import Facts, of_findings, of_signal, of_standing, of_verdict
+from appliance.kiosk.facts import Facts, of_findings, of_signal, of_standing, of_verdict, of_waiting
 from appliance.kiosk.hub import Hub
-from appliance.scanner import Look, Watch, look
+from appliance.scanner import Look, Sighting, Watch, look
 from appliance.signals import Signal, signal_of
 from appliance.supply import CameraSupply, Snapshot, TrustSource, TrustSupply, pause_after
 from appliance.timings import Timings
@@ -75,9 +78,10 @@ class _Shown:
 
     signal: Signal
     codes: tuple[Reason, ...] = ()
-    mark: bytes | None = None  # of the code that was judged
+    marks: frozenset[bytes] = frozenset()  # of the code that was judged, or of all its parts
     since: float = 0.0
     until: float = 0.0
+    waiting: Waiting | None = None  # READY, with so many parts of a code
 
 
 class Gate:
@@ -111,6 +115,7 @@ class Gate:
         self._on_answer = on_answer
         self._read = read
         self._watch = self._new_watch()
+        self._assembly = Assembly(self._config.parts_s)
         self._shown = _Shown(Signal.BOOT)
         self._standing_at = float("-inf")
         self._standing: Facts = of_standing(None, clock(), None, self._zone)
@@ -140,6 +145,7 @@ class Gate:
         finally:
             ended.set()
             watchdog.join(timeout=5)
+            self._assembly.forget()
             self._frames.close()
             self._trust.close()
 
@@ -186,9 +192,11 @@ class Gate:
         blocking = [cause for cause in self._unfit if cause.code is not Reason.LIST_EXPIRED]
         if blocking or snapshot is None:
             self._watch = self._new_watch()
+            self._assembly.forget()
             self._out(self._unfit)
             return 0.0 if frame is not None else 0.1
         # 4. What is new in the frame, judged; a list that is out of date may still say FAIL.
+        self._give_up_waiting()
         if frame is not None:
             self._see(frame, snapshot, now, clock)
         # 5. A result has its time; then the unit is ready, or says that it is not.
@@ -215,22 +223,67 @@ class Gate:
         micros = {"picture": (time.perf_counter_ns() - before) // 1000}
         sighting = self._watch.see(found, frame.taken)
         basis = Basis(snapshot.trust, in_force(snapshot.bundles, now), now, clock, snapshot.floor, self._zone)
-        judged = [(scan, judge(scan.payload, basis)) for scan in sighting.scans]
+        codes = [
+            (scan.payload, frozenset((scan.mark,))) for scan in sighting.scans if not part_in(scan.payload)
+        ]
+        gathered = self._gather(found, sighting)
+        in_view = {code.mark for code in found.codes}
+        if isinstance(gathered, Whole):
+            codes.append((gathered.text, gathered.marks))
+        judged = [(marks, judge(payload, basis)) for payload, marks in codes]
         if judged:
-            scan, judgement = min(judged, key=lambda one: _WEIGHT[one[1].verdict.state])
+            marks, judgement = min(judged, key=lambda one: _WEIGHT[one[1].verdict.state])
             verdict = judgement.verdict
-            beside = any(code.mark == self._shown.mark for code in found.codes)
-            if verdict.state is State.RESCAN and beside:
-                return  # a web link beside the certificate that is being shown takes nothing away
-            self._present(verdict, frame, {**micros, **judgement.micros}, scan.mark)
+            # A web link beside the certificate that is being shown, or gathered, takes nothing away.
+            if verdict.state is not State.RESCAN or not in_view & (self._shown.marks | self._assembly.marks):
+                self._assembly.forget()  # another code is another traveller
+                self._present(verdict, {**micros, **judgement.micros}, frame.taken, marks)
+                gathered = None
+        stands = self._shown.signal is not Signal.RESCAN and bool(in_view & self._shown.marks)
+        if isinstance(gathered, Mixed) and not stands:
+            self._present(without_code(Reason.INCOMPLETE, "parts of two codes in view"), micros, frame.taken)
+        elif isinstance(gathered, Waiting) and not stands:
+            self._shown.until, self._shown.marks = 0.0, frozenset()  # the next traveller's code has begun
         elif sighting.unreadable:
-            self._present(without_code(Reason.UNREADABLE), frame, micros, None)
+            self._present(without_code(Reason.UNREADABLE), micros, frame.taken)
         shown = self._shown
-        last_seen = None if shown.mark is None else self._watch.last_seen(shown.mark)
-        if last_seen is not None:
-            shown.until = min(last_seen + self._config.hold_s, shown.since + LONGEST_HOLD_S)
+        seen = [at for mark in shown.marks if (at := self._watch.last_seen(mark)) is not None]
+        if seen:
+            shown.until = min(max(seen) + self._config.hold_s, shown.since + LONGEST_HOLD_S)
 
-    def _present(self, verdict: Verdict, frame: Frame, micros: dict[str, int], mark: bytes | None) -> None:
+    def _gather(self, found: Look, sighting: Sighting) -> Waiting | Whole | Mixed | None:
+        """What has become of a many-part code; ``None`` when no new part is there.
+
+        A new part brings along those beside it that are still in view: after a time-out they are no new
+        Scans. Parts of the code whose result stands are that code, still held up.
+        """
+        standing = self._shown.marks
+        if not any(scan.mark not in standing and part_in(scan.payload) for scan in sighting.scans):
+            return None
+        parts = {
+            code.mark: part
+            for code in found.codes
+            if code.mark not in standing and (part := part_in(code.payload)) is not None
+        }
+        return self._assembly.take(parts, self._monotonic())
+
+    def _give_up_waiting(self) -> None:
+        """Say that a part is missing, once the next one took too long and nothing else stands on the lamp."""
+        late = self._assembly.expired(self._monotonic())
+        if late is not None and self._shown.waiting is not None:
+            self._present(without_code(Reason.INCOMPLETE, str(late)), {})
+
+    def _present(
+        self,
+        verdict: Verdict,
+        micros: dict[str, int],
+        taken: float | None = None,
+        marks: frozenset[bytes] = frozenset(),
+    ) -> None:
+        """Lamp, then page.
+
+        taken: when the frame was, where there is one. marks: of the code that was judged.
+        """
         signal = signal_of(verdict.state)
         before = time.perf_counter_ns()
         with self._speaking:
@@ -239,11 +292,12 @@ class Gate:
             self._hub.forget()  # the old name is gone before the new colour is there
             self._lamp.show(signal, anew=True)
             micros["lamp"] = (time.perf_counter_ns() - before) // 1000
-            micros["total"] = int((self._monotonic() - frame.taken) * 1_000_000)
+            if taken is not None:
+                micros["total"] = int((self._monotonic() - taken) * 1_000_000)
             self._hub.publish(of_verdict(verdict), result=True)
         now = self._monotonic()
         self._shown = _Shown(
-            signal, tuple(f.code for f in verdict.reasons), mark, now, now + self._config.hold_s
+            signal, tuple(f.code for f in verdict.reasons), marks, now, now + self._config.hold_s
         )
         self.timings.add(micros)
         if self._on_answer is not None:
@@ -253,8 +307,13 @@ class Gate:
         shown = self._shown
         if shown.until and self._monotonic() < shown.until:
             return
+        waiting = self._assembly.waiting
         if self._unfit:
             self._out(self._unfit)
+        elif waiting is not None:
+            if shown.waiting != waiting:
+                self._speak(Signal.READY, of_waiting(waiting.have, waiting.count))
+                self._shown = _Shown(Signal.READY, waiting=waiting)
         elif shown.signal is not Signal.READY and (sees or shown.signal is not Signal.BOOT):
             self._speak(Signal.READY, of_signal(Signal.READY), keep_last=bool(shown.until))
             self._shown = _Shown(Signal.READY)
@@ -296,6 +355,7 @@ class Gate:
     def _forget(self) -> None:
         """Begin anew: whatever was shown or seen counts no more."""
         self._watch = self._new_watch()
+        self._assembly.forget()
         self._shown = _Shown(Signal.OUT, (Reason.UNIT_FAULT,), until=-1.0)
 
     def _new_watch(self) -> Watch:

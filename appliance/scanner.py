@@ -2,7 +2,8 @@
 
 The rules this module keeps:
 
-* QR and Aztec only; every other kind costs time and holds no certificate.
+* QR and Aztec only, and DataMatrix where it is asked for: every kind costs time on every frame, and all
+  others hold no certificate.
 * A text comes out exactly as it stands in the symbol. Bytes that are no text stay bytes.
 * The same code held up is one Scan, also when it flickers; another code is another Scan at once.
 * A symbol that is there and cannot be read is said once, after a while: that is RESCAN, never red.
@@ -29,7 +30,14 @@ import zxingcpp
 from appliance.picture import Luma, as_image, read_luma
 
 FORMATS = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Aztec])
-FORMAT_NAMES = {zxingcpp.BarcodeFormat.Aztec: "Aztec", zxingcpp.BarcodeFormat.AztecCode: "Aztec"}
+FORMATS_AND_DATA_MATRIX = zxingcpp.BarcodeFormats(
+    [zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Aztec, zxingcpp.BarcodeFormat.DataMatrix]
+)
+FORMAT_NAMES = {
+    zxingcpp.BarcodeFormat.Aztec: "Aztec",
+    zxingcpp.BarcodeFormat.AztecCode: "Aztec",
+    zxingcpp.BarcodeFormat.DataMatrix: "DataMatrix",
+}
 
 # Seconds of this thread's work that a still picture may cost beyond its first pass.
 HARDER_S = 0.08
@@ -55,7 +63,8 @@ class Code:
     """One symbol that was read. Still only a claim.
 
     text: exactly as in the symbol, ``None`` where it holds bytes that are no text. data: the bytes.
-    format: ``QRCode`` or ``Aztec``. micros: what the pass that read it took. place: where it lies.
+    format: ``QRCode``, ``Aztec`` or ``DataMatrix``. micros: what the pass that read it took. place: where it
+    lies.
     """
 
     text: str | None
@@ -88,8 +97,10 @@ class Look:
     damaged: tuple[Place, ...] = ()
 
 
-def look(luma: Luma) -> Look:
+def look(luma: Luma, *, data_matrix: bool = False) -> Look:
     """Everything that a frame shows; stops at the first pass that reads something.
+
+    data_matrix: whether DataMatrix is looked for too.
 
     The cheap passes go first: they are faster and, their binarizers failing on different frames, find more
     together than the thorough one alone. A symbol that was located and not read is reported by the last.
@@ -103,19 +114,22 @@ def look(luma: Luma) -> Look:
         (zxingcpp.ImageView(luma, width // 2, height // 2, zxingcpp.ImageFormat.Lum, 2 * width, 2), plain),
     )
     for number, (image, binarizer) in enumerate(cheap):
-        found = _pass(image, 1 << number, binarizer=binarizer, try_downscale=False, try_invert=False)
+        found = _pass(
+            image, 1 << number, data_matrix, binarizer=binarizer, try_downscale=False, try_invert=False
+        )
         if found.codes:
             return found
-    return _pass(luma, 1, return_errors=True)
+    return _pass(luma, 1, data_matrix, return_errors=True)
 
 
-def read_image(path: Path, harder_s: float = HARDER_S) -> list[Code]:
+def read_image(path: Path, harder_s: float = HARDER_S, *, data_matrix: bool = False) -> list[Code]:
     """The codes of a picture file, each once; a still picture is worth more passes than a live frame.
 
-    harder_s: seconds of work that may be spent beyond the first pass. Raises PictureError.
+    harder_s: seconds of work that may be spent beyond the first pass. data_matrix: whether DataMatrix is
+    looked for too. Raises PictureError.
     """
     luma = read_luma(path)
-    found = _pass(luma, 1)
+    found = _pass(luma, 1, data_matrix)
     began = time.thread_time()
     cost = 0.0
     for scale, attempt in _harder(luma):
@@ -124,7 +138,7 @@ def read_image(path: Path, harder_s: float = HARDER_S) -> list[Code]:
         before = time.thread_time()
         if before - began + cost > harder_s:
             break
-        found = _pass(attempt(), scale)
+        found = _pass(attempt(), scale, data_matrix)
         cost = time.thread_time() - before
     return list(found.codes)
 
@@ -155,10 +169,11 @@ def _harder(luma: Luma) -> Iterator[tuple[float, Callable[[], Any]]]:
     yield 1, lambda: image.point(lambda level: 255 if level > 170 else 0)
 
 
-def _pass(image: Any, scale: float, **options: Any) -> Look:
+def _pass(image: Any, scale: float, data_matrix: bool, **options: Any) -> Look:
     """One pass of the reader. ``scale``: what a pixel of ``image`` is worth in the frame's (its inverse)."""
     before = time.perf_counter_ns()
-    symbols = zxingcpp.read_barcodes(image, formats=FORMATS, text_mode=zxingcpp.TextMode.Plain, **options)
+    formats = FORMATS_AND_DATA_MATRIX if data_matrix else FORMATS
+    symbols = zxingcpp.read_barcodes(image, formats=formats, text_mode=zxingcpp.TextMode.Plain, **options)
     micros = (time.perf_counter_ns() - before) // 1000
     codes: dict[bytes, Code] = {}
     damaged = []

@@ -88,10 +88,11 @@ def of_vaccination(
     vaccine: str = MRNA,
     product: str = PRODUCT,
     maker: str = MAKER,
+    disease: str = COVID_19,
 ) -> dict[str, Any]:
     """The payload for one dose, still without identifier."""
     event = {
-        "tg": COVID_19,
+        "tg": disease,
         "vp": vaccine,
         "mp": product,
         "ma": maker,

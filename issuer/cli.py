@@ -29,18 +29,24 @@ from pathlib import Path
 from typing import Any
 
 from issuer import certificates
-from issuer.certificates import Kind, Person
+from issuer.certificates import COVID_19, PRODUCT, Kind, Person
+from issuer.documents import YELLOW_FEVER_PRODUCT, Facts
 from issuer.errors import IssuerError
+from issuer.families import COUNTRY, domain_of
 from issuer.files import write_whole
-from issuer.office import COUNTRY, YEAR, Issued, Issuer
+from issuer.office import YEAR, Issued, Issuer
 from issuer.options import HASHES, METHODS, RESULTS, USES, build_parser
 from issuer.publish import ROOT, Publication
 from issuer.registry import FILE
 from trustsync.paths import data_dir
+from verifier.certificate import Family
 from verifier.times import written
+from verifier.trust import HashKind
+from verifier.vocabulary import YELLOW_FEVER
 
 _LOOK_EVERY = 60  # seconds between two looks at the age of the timestamp
 _MAX_INPUT = 1 << 20  # bytes of a payload file
+_BY = {kind: name for name, kind in HASHES.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except IssuerError as error:
         print(f"vaxgate-issuer: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has read enough
+        return 1
     except OSError as error:
         print(f"vaxgate-issuer: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
         return 1
@@ -76,7 +85,12 @@ def _init(options: argparse.Namespace) -> int:
                 "country": issuer.country,
                 "root": str(issuer.registry.public / ROOT),
                 "keys": [
-                    {"kid": row.kid.hex(), "alg": row.algorithm.value, "environment": row.environment}
+                    {
+                        "kid": row.kid.hex(),
+                        "alg": row.algorithm.value,
+                        "environment": row.environment,
+                        "domain": row.domain.value,
+                    }
                     for row in issuer.registry.signing_keys()
                 ],
             },
@@ -145,20 +159,29 @@ def _issue(options: argparse.Namespace) -> int:
         if options.cast is not None:
             return _issue_cast(issuer, options)
         issued_at = options.issued or _now(options, issuer)
-        expires_at = None if options.no_expiry else options.expires or issued_at + YEAR
+        lasting = options.no_expiry or (options.family is Family.ICVP and options.expires is None)
+        expires_at = None if lasting else options.expires or issued_at + YEAR
         issued = issuer.issue(
             _payload(issuer, options),
             issued_at=issued_at,
             expires_at=expires_at,
+            family=options.family,
             algorithm=options.alg,
             kid=options.kid,
+            facts=Facts(
+                sex=options.sex,
+                nationality=options.nationality,
+                passport=options.passport,
+                batch=options.batch,
+            ),
             unchecked=options.unchecked,
         )
-    if options.out is not None:
-        write_whole(options.out, _rendered(issued.text, options.out))
+    texts = issued.parts(options.parts)
+    files = _written(issued, texts, options.out) if options.out is not None else []
     if issued.uvci:
         print(f"identifier {issued.uvci} (for: revoke --uvci)", file=sys.stderr)
-    _tell(options, _facts(issued, options.out), issued.text if options.out is None else str(options.out))
+    words = texts if options.out is None else [str(file) for file in files]
+    _tell(options, _facts(issued, texts, files), "\n".join(words))
     return 0
 
 
@@ -183,6 +206,7 @@ def _payload(issuer: Issuer, options: argparse.Namespace) -> dict[str, Any]:
         )
     person = Person(options.surname, options.given, options.dob, options.surname_icao, options.given_icao)
     now = options.issued or _now(options, issuer)
+    yellow_fever = options.family is Family.ICVP
     match options.kind:
         case Kind.VACCINATION:
             return certificates.of_vaccination(
@@ -192,8 +216,9 @@ def _payload(issuer: Issuer, options: argparse.Namespace) -> dict[str, Any]:
                 dose=options.dose,
                 doses=options.doses,
                 vaccine=options.vaccine,
-                product=options.product,
+                product=options.product or (YELLOW_FEVER_PRODUCT if yellow_fever else PRODUCT),
                 maker=options.maker,
+                disease=YELLOW_FEVER if yellow_fever else COVID_19,
             )
         case Kind.TEST:
             return certificates.of_test(
@@ -230,38 +255,52 @@ def _read_payload(path: Path) -> dict[str, Any]:
     return value
 
 
-def _rendered(text: str, path: Path) -> bytes:
-    """What goes into a file of this name."""
+def _written(issued: Issued, texts: list[str], out: Path) -> list[Path]:
+    """Write the code, a picture for each of its symbols; the files."""
     from issuer.qr import draw
 
-    match path.suffix.lower():
-        case ".png":
-            return draw(text).png()
-        case ".svg":
-            return draw(text).svg()
-        case _:
-            return (text + "\n").encode()
+    if out.suffix.lower() == ".txt":
+        write_whole(out, "".join(text + "\n" for text in texts).encode())
+        return [out]
+    files = []
+    symbols: list[str | bytes] = [issued.code] if len(texts) == 1 else [*texts]
+    for number, symbol in enumerate(symbols, 1):
+        file = out if len(symbols) == 1 else out.with_stem(f"{out.stem}-{number}of{len(symbols)}")
+        code = draw(symbol)
+        write_whole(file, code.png() if out.suffix.lower() == ".png" else code.svg())
+        files.append(file)
+    return files
 
 
-def _facts(issued: Issued, out: Path | None) -> dict[str, Any]:
+def _facts(issued: Issued, texts: list[str], files: list[Path]) -> dict[str, Any]:
+    if not files:
+        where: dict[str, Any] = {"text": issued.text}
+    else:
+        where = {"file": str(files[0])}
+    if len(texts) > 1:
+        where |= {"files": [str(file) for file in files]} if files else {"texts": texts}
     return {
+        "family": issued.family.value,
         "uvci": issued.uvci,
         "kid": issued.kid.hex(),
         "alg": issued.algorithm.value,
         "issued_at": written(issued.issued_at),
         "expires_at": None if issued.expires_at is None else written(issued.expires_at),
-    } | ({"text": issued.text} if out is None else {"file": str(out)})
+    } | where
 
 
 def _revoke(options: argparse.Namespace) -> int:
     with Issuer.open(_data(options)) as issuer:
-        scopes = issuer.revoke(options.uvci, HASHES[options.by], any_key=options.any_key)
+        kind = None if options.by is None else HASHES[options.by]
+        scopes = issuer.revoke(options.uvci, kind, any_key=options.any_key)
+        own = {row.own_kind for row in issuer.registry.issued(options.uvci)} or {HashKind.UCI}
+        by = options.by or ", ".join(sorted(_BY.get(each, each.name.lower()) for each in own))
         publication = None if options.no_publish else issuer.publish(_now(options, issuer))
     entries = [scope.hex() for scope in scopes]
     _tell(
         options,
-        {"revoked": options.uvci, "by": options.by, "scopes": entries, **_published(publication)},
-        f"revoked {options.uvci} by {options.by}; {_said(publication)}",
+        {"revoked": options.uvci, "by": by, "scopes": entries, **_published(publication)},
+        f"revoked {options.uvci} by {by}; {_said(publication)}",
     )
     return 0
 
@@ -270,16 +309,44 @@ def _rotate(options: argparse.Namespace) -> int:
     uses = None if options.uses is None else frozenset(USES[kind] for kind in options.uses)
     with Issuer.open(_data(options)) as issuer:
         now = _now(options, issuer)
-        gone = [key.kid.hex() for key in issuer.keys_of(options.alg)] if options.withdraw else []
-        row = issuer.rotate(options.alg, now=now, uses=uses, withdraw=options.withdraw)
+        domain = domain_of(options.family)
+        row = issuer.rotate(options.alg, now=now, domain=domain, uses=uses, withdraw=options.withdraw)
+        before = [key.kid.hex() for key in issuer.keys_of(row.algorithm, domain) if key.kid != row.kid]
+        gone = before if options.withdraw else []
         publication = None if options.no_publish else issuer.publish(now)
-    before = f"withdrawn ({', '.join(gone)})" if options.withdraw else "still good"
+    others = f"withdrawn ({', '.join(gone)})" if options.withdraw else "still good"
     _tell(
         options,
-        {"kid": row.kid.hex(), "alg": row.algorithm.value, "withdrawn": gone, **_published(publication)},
-        f"new {row.algorithm} key {row.kid.hex()}; {row.algorithm} keys before it: {before}; "
+        {
+            "kid": row.kid.hex(),
+            "alg": row.algorithm.value,
+            "domain": domain.value,
+            "withdrawn": gone,
+            **_published(publication),
+        },
+        f"new {row.algorithm} key of {domain} {row.kid.hex()}; {row.algorithm} keys before it: {others}; "
         f"{_said(publication)}",
     )
+    return 0
+
+
+def _faults(options: argparse.Namespace) -> int:
+    from issuer.fault_catalogue import fault_rows, write_faults  # draws pictures
+
+    if options.write is None:
+        rows = fault_rows()
+        words = "\n".join(
+            f"{row['name']:<28} {row['family']:<6} {row['expect_state']:<6} {row['expect_reason'] or '-':<20}"
+            f" {row['about']}"
+            for row in rows
+        )
+        print(json.dumps(rows, ensure_ascii=False) if options.json else words, flush=True)
+        return 0
+    with Issuer.open(_data(options)) as issuer:
+        now = _now(options, issuer)
+        manifest = write_faults(issuer, now, options.write)
+        publication = None if options.no_publish else issuer.publish(now)
+    _tell(options, {"manifest": str(manifest), **_published(publication)}, str(manifest))
     return 0
 
 
@@ -338,6 +405,7 @@ def _parser() -> argparse.ArgumentParser:
             "revoke": _revoke,
             "rotate": _rotate,
             "publish": _publish,
+            "faults": _faults,
         }
     )
 

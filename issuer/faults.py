@@ -25,10 +25,13 @@ from PIL import Image, ImageDraw
 from issuer.certificates import complete, uvci
 from issuer.errors import IssuerError
 from issuer.keys import Algorithm
-from issuer.office import TEST, YEAR, Issuer, seal
+from issuer.office import TEST, YEAR, Issuer
+from issuer.sealing import seal_document
+from verifier.certificate import Family
 from verifier.reasons import Reason, State
 from verifier.trust import HashKind
 from verifier.wire import cose
+from verifier.wire.envelope import Envelope
 from verifier.wire.hc1 import open_hcert, pack
 
 Payload = Mapping[str, Any]
@@ -67,7 +70,7 @@ def _other_birth_year(signed: bytes) -> bytes:
     return signed[:place] + str((int(digit) + 1) % 10).encode() + signed[place + 1 :]
 
 
-def _packed(envelope: cose.Envelope, payload: bytes) -> str:
+def _packed(envelope: Envelope, payload: bytes) -> str:
     """``HC1:`` text of an envelope with another payload and the signature of the old one."""
     forged = replace(envelope, payload=payload)
     array = [forged.protected, {}, forged.payload, forged.signature]
@@ -78,7 +81,7 @@ def key_not_listed(issuer: Issuer, payload: Payload, now: datetime) -> str:
     """Signed by a key with a good certificate that stands on no list."""
     signer = issuer.unlisted_signer(Algorithm.ES256, "key-not-listed", now)
     whole = complete(payload, uvci(issuer.country, b"key not listed!"))
-    return seal(whole, signer, issuer.country, now, now + YEAR).text
+    return seal_document(Family.HC1, whole, signer, issued_at=now, expires_at=now + YEAR).text
 
 
 def key_of_test_environment(issuer: Issuer, payload: Payload, now: datetime) -> str:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from issuer import certificates
 from issuer.certificates import Kind
+from issuer.documents import SEXES, USUAL
+from issuer.families import COUNTRY, ISSUED
 from issuer.keys import Algorithm
-from issuer.office import COUNTRY
-from verifier.certificate import DETECTED, NOT_DETECTED
+from verifier.certificate import DETECTED, NOT_DETECTED, Family
 from verifier.trust import HashKind
 
 RESULTS = {"negative": NOT_DETECTED, "positive": DETECTED}
@@ -28,10 +30,13 @@ HASHES = {
     "signature": HashKind.SIGNATURE,
 }
 USES = {Kind.VACCINATION: "v", Kind.TEST: "t", Kind.RECOVERY: "r"}
+FAMILIES = ", ".join(ISSUED)
 EXAMPLES = """examples:
   vaxgate-issuer init office
   vaxgate-issuer issue --data office --kind vaccination --surname Trương --given 'Mỹ Ước' --out code.png
+  vaxgate-issuer issue --data office --family SHC --kind test --surname Đặng --out card.png --parts 2
   vaxgate-issuer revoke --data office --uvci 'URN:UVCI:01:XV:…'
+  vaxgate-issuer rotate --data office --family DIVOC --alg PS256
   vaxgate-issuer publish --data office
   vaxgate-issuer serve office --port 8000
 """
@@ -55,10 +60,11 @@ def _day(text: str) -> date:
 
 
 def _kid(text: str) -> bytes:
+    """A KID: bytes in hex, or in the families that have it so the text that it is."""
     try:
         kid = bytes.fromhex(text)
     except ValueError:
-        kid = b""
+        return text.encode()
     if len(kid) != 8:
         raise argparse.ArgumentTypeError(f"{text!r} is no KID; 16 hexadecimal digits are expected")
     return kid
@@ -84,16 +90,16 @@ def _country(text: str) -> str:
     return text
 
 
-def _choice(kind: type[Kind] | type[Algorithm]) -> Any:
-    """A reader of one of the enum's values that names the nearest right one."""
+def _choice(kind: Iterable[StrEnum]) -> Any:
+    """A reader of one of these values that names the nearest right one."""
     by_name = {member.value.lower(): member for member in kind}
 
-    def read(text: str) -> Kind | Algorithm:
+    def read(text: str) -> StrEnum:
         if text.lower() in by_name:
             return by_name[text.lower()]
         near = difflib.get_close_matches(text.lower(), by_name, 1)
         hint = f"; did you mean {by_name[near[0]].value}?" if near else ""
-        known = ", ".join(member.value for member in kind)
+        known = ", ".join(member.value for member in by_name.values())
         raise argparse.ArgumentTypeError(f"{text!r} is none of {known}{hint}")
 
     return read
@@ -190,7 +196,9 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
             "issue",
             runs["issue"],
             "issue a certificate, or the cast of the demonstration",
-            "issue --data office --kind test --surname Đặng --given 'Thị Đào' --out test.png",
+            "issue --data office --kind test --surname Đặng --given 'Thị Đào' --out test.png\n"
+            "  vaxgate-issuer issue --data office --family VDS-NC --kind vaccination --surname Đặng"
+            " --dob 1990-04-21",
             data,
         )
     )
@@ -203,9 +211,13 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         data,
         later,
     )
-    revoke.add_argument("--uvci", required=True, help="the identifier, to the letter")
     revoke.add_argument(
-        "--by", choices=list(HASHES), default="uvci", help="what the entry is the hash of (default: uvci)"
+        "--uvci", required=True, help="the identifier, to the letter: as issue said it, or as in the code"
+    )
+    revoke.add_argument(
+        "--by",
+        choices=list(HASHES),
+        help="what the entry is the hash of (default: what the family revokes by; of HC1 its uvci)",
     )
     revoke.add_argument(
         "--any-key",
@@ -217,17 +229,17 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         "rotate",
         runs["rotate"],
         "sign with a new key from now on, and publish",
-        "rotate --data office --alg ES256 --withdraw",
+        "rotate --data office --alg ES256 --withdraw\n"
+        "  vaxgate-issuer rotate --data office --family DIVOC --alg PS256",
         data,
         later,
     )
-    rotate.add_argument(
-        "--alg", type=_choice(Algorithm), required=True, metavar="ALG", help="ES256, PS256 or EdDSA"
-    )
+    _family(rotate, "whose key; HC1, DDCC and ICVP share theirs")
+    _algorithm(rotate)
     rotate.add_argument(
         "--withdraw",
         action="store_true",
-        help="mark the keys of this algorithm before it withdrawn; else what they signed stays good",
+        help="mark the family's keys of this algorithm before it withdrawn; else what they signed stays good",
     )
     rotate.add_argument(
         "--uses",
@@ -237,6 +249,21 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     )
 
     verb("publish", runs["publish"], "bring the published list up to date", "publish --data office", data)
+
+    faults = verb(
+        "faults",
+        runs["faults"],
+        "list the faults on purpose, or write a code for each",
+        "faults --json\n  vaxgate-issuer faults --data office --write faults",
+        data,
+        later,
+    )
+    faults.add_argument(
+        "--write",
+        type=Path,
+        metavar="OUT",
+        help="issue each of them, as text and picture, with manifest.json beside them, and publish",
+    )
     return parser
 
 
@@ -249,7 +276,27 @@ def _founding(parser: argparse.ArgumentParser, country: str | None) -> None:
     )
 
 
+def _family(parser: argparse._ActionsContainer, words: str) -> None:
+    parser.add_argument(
+        "--family",
+        type=_choice(ISSUED),
+        default=Family.HC1,
+        metavar="FAMILY",
+        help=f"{words}: {FAMILIES} (default: HC1)",
+    )
+
+
+def _algorithm(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--alg",
+        type=_choice(Algorithm),
+        metavar="ALG",
+        help="ES256, PS256 or EdDSA, as the family allows (default: ES256; of DIVOC EdDSA)",
+    )
+
+
 def _issue_options(parser: argparse.ArgumentParser) -> None:
+    _family(parser, "what kind of document")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--kind", type=_choice(Kind), metavar="KIND", help="vaccination, test or recovery")
     what.add_argument("--input", type=Path, metavar="FILE", help="a DCC payload as JSON")
@@ -259,7 +306,7 @@ def _issue_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unchecked",
         action="store_true",
-        help="sign what --input says even if it breaks the schema: for tests of verifiers",
+        help="sign what --input says, the family's own document, whatever it breaks: for tests of verifiers",
     )
     parser.add_argument(
         "--out",
@@ -267,19 +314,25 @@ def _issue_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=".png, .svg or .txt (default: the text on stdout)",
     )
+    parser.add_argument(
+        "--parts",
+        type=_positive,
+        default=1,
+        metavar="N",
+        help="of an SHC: in so many symbols, OUT-1of2.png, … (default: 1)",
+    )
 
     signing = parser.add_argument_group("signing")
-    signing.add_argument(
-        "--alg",
-        type=_choice(Algorithm),
-        default=Algorithm.ES256,
-        metavar="ALG",
-        help="ES256 (default), PS256 or EdDSA",
-    )
-    signing.add_argument("--kid", type=_kid, metavar="HEX", help="sign with this very key")
+    _algorithm(signing)
+    signing.add_argument("--kid", type=_kid, metavar="KID", help="sign with this very key; hex, or its text")
     signing.add_argument("--issued", type=_instant, metavar="INSTANT", help="iat (default: the clock)")
     expiry = signing.add_mutually_exclusive_group()
-    expiry.add_argument("--expires", type=_instant, metavar="INSTANT", help="exp (default: a year after iat)")
+    expiry.add_argument(
+        "--expires",
+        type=_instant,
+        metavar="INSTANT",
+        help="exp (default: a year after iat; none for ICVP, which holds for life)",
+    )
     expiry.add_argument("--no-expiry", action="store_true", help="leave exp out")
 
     person = parser.add_argument_group("the holder")
@@ -310,7 +363,9 @@ def _issue_options(parser: argparse.ArgumentParser) -> None:
         "--vaccine", default=certificates.MRNA, metavar="CODE", help="vp (default: %(default)s)"
     )
     event.add_argument(
-        "--product", default=certificates.PRODUCT, metavar="CODE", help="mp (default: %(default)s)"
+        "--product",
+        metavar="CODE",
+        help=f"mp (default: {certificates.PRODUCT}; for ICVP a product id of WHO's list)",
     )
     event.add_argument(
         "--maker", default=certificates.MAKER, metavar="CODE", help="ma (default: %(default)s)"
@@ -328,4 +383,18 @@ def _issue_options(parser: argparse.ArgumentParser) -> None:
     )
     event.add_argument(
         "--valid-until", type=_day, metavar="DATE", help="of a recovery (default: 180 days after the test)"
+    )
+
+    facts = parser.add_argument_group("what only some families say")
+    facts.add_argument(
+        "--sex", choices=SEXES, default=USUAL.sex, help="DDCC, ICVP, VDS-NC, DIVOC (default: %(default)s)"
+    )
+    facts.add_argument(
+        "--nationality", default="", metavar="CODE", help="ICVP, alpha-3 (default: the issuer's country)"
+    )
+    facts.add_argument(
+        "--passport", default="", metavar="NUMBER", help="ICVP, VDS-NC: of the travel document"
+    )
+    facts.add_argument(
+        "--batch", default=USUAL.batch, help="DDCC, ICVP, SHC, VDS-NC, DIVOC (default: %(default)s)"
     )

@@ -10,6 +10,8 @@ The rules this module keeps:
   versioned names, the timestamp last, each by one rename. Nothing is taken away.
 * The registry is the truth: versions are committed there before the timestamp tells anybody. A publication
   that was cut off is completed by the next.
+* Beside the repository stand the files by which the families' own world knows an issuer, see
+  :mod:`issuer.wellknown`: unsigned, for whoever tests a gatherer of lists. The repository does not need them.
 
     publication = publish(registry, now)
     publication.versions["revocation"]   # 2, after a revocation
@@ -44,13 +46,26 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]  # python-tuf re-ex
 from issuer.certificates import VALUE_SETS
 from issuer.errors import IssuerError
 from issuer.files import write_if_different
-from issuer.registry import Registry
+from issuer.keys import load
+from issuer.registry import KeyRow, Registry
 from issuer.revocation import segments
 from issuer.seed import derive
-from issuer.signers import listed_key
-from trustsync.targets import KEYS_PATH, RULES_PATH, SIGNED_AT_FIELD, KeyRecord, encode_keys
+from issuer.signers import ORGANISATION, listed_key
+from issuer.wellknown import health_csca, wellknown_files
+from trustsync.targets import (
+    KEYS_PATH,
+    PRODUCTION,
+    RULES_PATH,
+    SIGNED_AT_FIELD,
+    TEST,
+    AuthorityRecord,
+    KeyRecord,
+    encode_keys,
+)
+from verifier.chain import load_authority
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
 from verifier.times import written
+from verifier.trust import Domain, TrustedKey
 
 LIVES: Mapping[str, timedelta] = {
     "root": timedelta(days=365),
@@ -94,6 +109,8 @@ def publish(registry: Registry, now: datetime) -> Publication:
                 )
             files = _targets(registry)
             versions, changed = _sign(registry, files, now)
+        for name, data in wellknown_files(registry, now).items():
+            write_if_different(registry.public / name, data)
         _lay_out(registry, files)
     return Publication(now, versions, changed)
 
@@ -110,7 +127,14 @@ def last_signed_at(registry: Registry) -> datetime | None:
 def _targets(registry: Registry) -> dict[str, bytes]:
     """Every target by its path."""
     records = [
-        KeyRecord(listed_key(row.certificate, row.status), row.environment) for row in registry.signing_keys()
+        KeyRecord(_listed(row, registry.fact("country")), row.environment)
+        for row in registry.signing_keys()
+        if row.domain is not Domain.VDS_NC  # seals carry their signer; what is listed is its CSCA
+    ]
+    authorities = [
+        AuthorityRecord(load_authority(csca, source=ORGANISATION), environment)
+        for environment in (PRODUCTION, TEST)
+        if (csca := health_csca(registry, environment)) is not None
     ]
     # Authenticity alone, of certificates about this disease: what a desk asks before there is a policy.
     bundle = replace(
@@ -118,12 +142,30 @@ def _targets(registry: Registry) -> dict[str, bytes]:
         name="covid-19-signature",
         diseases=VALUE_SETS["disease-agent-targeted"],
         value_sets=VALUE_SETS,
+        domestic=False,
     )
     return {
-        KEYS_PATH: encode_keys(records),
+        KEYS_PATH: encode_keys(records, authorities),
         RULES_PATH: encode_bundles([bundle]),
         **segments(registry.revoked()),
     }
+
+
+def _listed(row: KeyRow, country: str) -> TrustedKey:
+    """The entry of the published list for a key."""
+    if row.certificate:
+        return replace(listed_key(row.certificate, row.status), domain=row.domain)
+    # Samples of DIVOC are known by KID alone: a code of that family names its issuer only once it is proven.
+    nameless = row.domain is Domain.DIVOC and row.environment == TEST
+    return TrustedKey(
+        kid=row.kid,
+        spki=load(row.algorithm, row.material).spki(),
+        country=country,
+        status=row.status,
+        source=ORGANISATION,
+        domain=row.domain,
+        issuer=None if nameless else row.issuer,
+    )
 
 
 def _sign(

@@ -2,11 +2,12 @@
 
 The rules this module keeps:
 
-* Three hashes, each the first 16 bytes of a SHA-256: of the identifier as written, of country and identifier,
-  of the signature. For ECDSA only R, its first half, counts: S can be changed by anybody who holds the code.
-* Entries are published by scope: a KID, or a whole country where the KID is not known.
+* Each entry is the first 16 bytes of a SHA-256: of the identifier by which a family revokes, as written; of
+  country and identifier; of the signature. For ECDSA only R, its first half, counts: S can be changed by
+  anybody who holds the code.
+* Entries are published by scope: a KID, a whole country where the KID is not known, a CSCA for its signers.
 
-    entry = uvci_digest("URN:UVCI:01:XV:…")
+    entry = identifier_digest("URN:UVCI:01:XV:…")
     targets = segments(registry.revoked())       # path → bytes, the index among them
 
 Source: EU DCC gateway, revocation hash types.
@@ -37,9 +38,9 @@ def signature_digest(algorithm: Algorithm, signature: bytes) -> bytes:
     return hashlib.sha256(counted).digest()[:DIGEST]
 
 
-def uvci_digest(uvci: str, country: str = "") -> bytes:
+def identifier_digest(identifier: str, country: str = "") -> bytes:
     """The entry that revokes by identifier, or by country and identifier where a country is given."""
-    return hashlib.sha256((country + uvci).encode()).digest()[:DIGEST]
+    return hashlib.sha256((country + identifier).encode()).digest()[:DIGEST]
 
 
 def segments(entries: Iterable[tuple[bytes, HashKind, bytes]]) -> dict[str, bytes]:

@@ -2,8 +2,9 @@
 
 The rules this module keeps:
 
-* What is served is named here: ``/root.json``, ``/metadata/<file>``, ``/targets/<folder>/<file>`` and
-  ``/health``. No directory is listed, and nothing beside the public directory can be reached.
+* What is served is named here: ``/root.json``, ``/metadata/<file>``, ``/targets/<folder>/<file>``, the files
+  of :mod:`issuer.wellknown` and ``/health``. No directory is listed, and nothing beside the public directory
+  can be reached.
 * Files are read for each request, so a publication by another process is served from its rename on.
 * Ready means that an answer has been seen, not that a socket is open.
 
@@ -28,6 +29,7 @@ from waitress.server import create_server
 
 from issuer.errors import IssuerError
 from issuer.publish import METADATA, ROOT, TARGETS
+from issuer.wellknown import CARD_REVOCATION, CRL, CSCA, DID_DOCUMENT, JWKS
 from trustsync.targets import SIGNED_AT_FIELD
 
 HOST = "127.0.0.1"
@@ -35,6 +37,7 @@ _THREADS = 4
 _PROBE = 10  # seconds to wait for the first answer
 _STOP = 0.5  # seconds to wait for the loop to end
 _METADATA_NAME = re.compile(r"timestamp\.json|[1-9][0-9]{0,9}\.[a-z]{1,32}\.json")
+_KID = re.compile(r"[A-Za-z0-9_-]{43}")  # of a health card's key: a thumbprint
 _TARGET_NAME = re.compile(r"[a-z]{1,32}/[0-9a-f]{64}\.[a-z0-9][a-z0-9.-]{0,127}")
 
 
@@ -63,6 +66,35 @@ def create_app(public: Path) -> Flask:
         if not _TARGET_NAME.fullmatch(name):
             abort(404)
         return file(f"{TARGETS}/{name}", "application/octet-stream", lasting=True)
+
+    def known(path: str, kind: str) -> Response:
+        response = file(path, kind, lasting=False)
+        # apps that read health cards run in browsers, and the framework asks issuers to let them
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        return response
+
+    @app.get(f"/{DID_DOCUMENT}")
+    @app.get(f"/.well-known/{DID_DOCUMENT}")
+    def did_document() -> Response:
+        return known(DID_DOCUMENT, "application/json")
+
+    @app.get(f"/{JWKS}")
+    def card_keys() -> Response:
+        return known(JWKS, "application/json")
+
+    @app.get(f"/{CARD_REVOCATION}/<kid>.json")
+    def card_revocation(kid: str) -> Response:
+        if not _KID.fullmatch(kid):
+            abort(404)
+        return known(f"{CARD_REVOCATION}/{kid}.json", "application/json")
+
+    @app.get(f"/{CSCA}")
+    def csca() -> Response:
+        return known(CSCA, "application/x-pem-file")
+
+    @app.get(f"/{CRL}")
+    def crl() -> Response:
+        return known(CRL, "application/pkix-crl")
 
     @app.get("/health")
     def health() -> tuple[Response, int]:

@@ -1,9 +1,11 @@
-"""Who vouches for a signing key: the country's CSCA and the X.509 certificates (DSC) that it issues.
+"""Who vouches for a signing key: the country's CSCAs and the X.509 certificates (DSC, BSC) that they issue.
 
 The rules this module keeps:
 
 * A DSC's subject names the country; its KID is the first 8 bytes of the SHA-256 of its DER.
 * Usage OIDs stand in the extended key usage only when a key is restricted; without them it may sign all.
+* Seals have a CSCA of their own, which vouches for nothing but health (ICAO's usage for it); a barcode signer
+  (BSC) may sign seals and nothing else. What that CSCA takes back stands on its CRL.
 * Periods follow from the clock. They begin a year before it, so that an issuer made today can issue
   the document of last month that a checkpoint must learn to refuse.
 * The same key, serial and clock give the same certificate, to the byte.
@@ -15,6 +17,7 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -31,6 +34,7 @@ ORGANISATION = "Vaxgate reference issuer"
 BACKDATED = timedelta(days=365)  # how long before the clock a key's period begins
 DSC_LIFE = timedelta(days=2 * 365)  # after the clock
 CSCA_LIFE = timedelta(days=5 * 365)
+CRL_LIFE = timedelta(days=90)  # Doc 9303 part 12 asks for a CRL every 90 days
 
 # The usage OIDs of the EU DCC by the letter of the event.
 USAGE_OIDS = {
@@ -38,17 +42,29 @@ USAGE_OIDS = {
     "v": ObjectIdentifier("1.3.6.1.4.1.1847.2021.1.2"),
     "r": ObjectIdentifier("1.3.6.1.4.1.1847.2021.1.3"),
 }
+# ICAO's usages of a CSCA for health seals and of a barcode signer, and its list of what a signer may seal.
+_HEALTH_CSCA = ObjectIdentifier("2.23.136.1.1.14.1")
+_SEAL_SIGNER = ObjectIdentifier("2.23.136.1.1.14.2")
+_DOCUMENT_TYPES = ObjectIdentifier("2.23.136.1.1.6.2")
+# SEQUENCE { version 0, SET { "NT", "NV" } }: seals of tests and of vaccinations.
+_TYPES_OF_SEALS = bytes.fromhex("300d02010031081302") + b"NT" + bytes.fromhex("1302") + b"NV"
 
 
-def make_csca(country: str, key: EcdsaKey, serial: int, now: datetime) -> bytes:
-    """The self-signed certificate of the country's CSCA, DER."""
-    name = _name(country, f"{country} CSCA")
+def make_csca(
+    country: str, key: EcdsaKey, serial: int, now: datetime, *, name: str = "CSCA", health: bool = False
+) -> bytes:
+    """The self-signed certificate of a CSCA of the country, DER.
+
+    name: what its common name says after the country. health: whether it vouches for seals of health
+    certificates only.
+    """
+    own_name = _name(country, f"{country} {name}")
     public = key.private.public_key()
     begin = now.replace(microsecond=0)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(own_name)
+        .issuer_name(own_name)
         .public_key(public)
         .serial_number(serial)
         .not_valid_before(begin - BACKDATED)
@@ -57,6 +73,8 @@ def make_csca(country: str, key: EcdsaKey, serial: int, now: datetime) -> bytes:
         .add_extension(_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     )
+    if health:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([_HEALTH_CSCA]), critical=False)
     return _signed(builder, key)
 
 
@@ -75,10 +93,71 @@ def make_dsc(
 
     spki: its public key. uses: letters ``t``, ``v``, ``r`` of what it may sign; ``None`` for everything.
     """
+    builder = _issued(
+        csca=csca, csca_key=csca_key, spki=spki, country=country, name=name, serial=serial, now=now
+    )
+    if uses is not None:
+        oids = [USAGE_OIDS[letter] for letter in sorted(uses)]
+        builder = builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
+    return _signed(builder, csca_key)
+
+
+def make_bsc(
+    *,
+    csca: bytes,
+    csca_key: EcdsaKey,
+    spki: bytes,
+    country: str,
+    name: str,
+    serial: int,
+    now: datetime,
+) -> bytes:
+    """The certificate of a barcode signer, DER, which every seal carries; see :func:`make_dsc`."""
+    types = x509.UnrecognizedExtension(_DOCUMENT_TYPES, _TYPES_OF_SEALS)
+    builder = (
+        _issued(csca=csca, csca_key=csca_key, spki=spki, country=country, name=name, serial=serial, now=now)
+        .add_extension(x509.ExtendedKeyUsage([_SEAL_SIGNER]), critical=True)
+        .add_extension(types, critical=False)
+    )
+    return _signed(builder, csca_key)
+
+
+def serial_of(certificate: bytes) -> int:
+    """The serial number of a certificate."""
+    return x509.load_der_x509_certificate(certificate).serial_number
+
+
+def make_crl(
+    *, csca: bytes, csca_key: EcdsaKey, withdrawn: Iterable[tuple[int, datetime]], now: datetime
+) -> bytes:
+    """The CRL of a CSCA as of ``now``, DER. withdrawn: serial numbers, and since when."""
+    begin = now.replace(microsecond=0)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(x509.load_der_x509_certificate(csca).subject)
+        .last_update(begin)
+        .next_update(begin + CRL_LIFE)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(csca_key.private.public_key()), critical=False
+        )
+        # rises with every list, as RFC 5280 §5.2.3 asks
+        .add_extension(x509.CRLNumber(int(begin.timestamp())), critical=False)
+    )
+    for serial, since in sorted(withdrawn):
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since)
+        builder = builder.add_revoked_certificate(entry.build())
+    crl = builder.sign(csca_key.private, hashes.SHA256(), ecdsa_deterministic=True)
+    return crl.public_bytes(serialization.Encoding.DER)
+
+
+def _issued(
+    *, csca: bytes, csca_key: EcdsaKey, spki: bytes, country: str, name: str, serial: int, now: datetime
+) -> x509.CertificateBuilder:
+    """A certificate of the CSCA in the making."""
     authority = x509.load_der_x509_certificate(csca)
     public = load_der_public_key(spki)
     begin = now.replace(microsecond=0)
-    builder = (
+    return (
         x509.CertificateBuilder()
         .subject_name(_name(country, name))
         .issuer_name(authority.subject)
@@ -91,10 +170,6 @@ def make_dsc(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(csca_key.private.public_key()), critical=False
         )
     )
-    if uses is not None:
-        oids = [USAGE_OIDS[letter] for letter in sorted(uses)]
-        builder = builder.add_extension(x509.ExtendedKeyUsage(oids), critical=False)
-    return _signed(builder, csca_key)
 
 
 def listed_key(certificate: bytes, status: KeyStatus) -> TrustedKey:

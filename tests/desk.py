@@ -20,8 +20,9 @@ from issuer.keys import Algorithm, SigningKey, generate
 from issuer.seed import Stream
 from verifier.policy.bundle import SIGNATURE_ONLY, RuleBundle
 from verifier.reasons import Reason, State
-from verifier.trust import ClockState, HashKind, KeyStatus, Revocation, TrustedKey, TrustList
+from verifier.trust import Authority, ClockState, HashKind, KeyStatus, Revocation, TrustedKey, TrustList
 from verifier.wire import cose, hc1
+from verifier.wire.envelope import Envelope
 
 COUNTRY = "XV"
 NOW = datetime(2022, 3, 1, 2, 0, tzinfo=UTC)
@@ -104,10 +105,14 @@ class ListedHashes(Revocation):
     """A revocation store in memory."""
 
     entries: set[tuple[bytes, HashKind, bytes]] = field(default_factory=set)
+    until: dict[tuple[bytes, bytes], datetime] = field(default_factory=dict)
     gaps: str | None = None
 
     def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
         return (scope, kind, digest) in self.entries
+
+    def before(self, scope: bytes, digest: bytes) -> datetime | None:
+        return self.until.get((scope, digest))
 
     def gap(self, scope: bytes, now: datetime) -> str | None:
         return self.gaps
@@ -123,6 +128,7 @@ class Desk:
     clock: ClockState | None = None
     floor: datetime | None = None
     keys: list[TrustedKey] = field(default_factory=list)
+    authorities: list[Authority] = field(default_factory=list)
     test_kids: set[bytes] = field(default_factory=set)
     revocation: ListedHashes = field(default_factory=ListedHashes)
 
@@ -153,6 +159,7 @@ class Desk:
         signed_at = None if self.list_age is None else (self.now or NOW) - self.list_age
         return TrustList.of(
             self.keys,
+            authorities=self.authorities,
             test_kids=self.test_kids,
             signed_at=signed_at,
             revocation=self.revocation,
@@ -173,7 +180,7 @@ class Desk:
         return self.judged(code).verdict.reasons[0].detail
 
 
-def reopened(text: str) -> tuple[cose.Envelope, bytes]:
+def reopened(text: str) -> tuple[Envelope, bytes]:
     """A code's envelope and the COSE bytes, to make a fault of it."""
     from verifier.wire import base45
 

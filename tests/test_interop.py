@@ -30,14 +30,14 @@ def test_the_vietnamese_specimen_verifies(vectors: Path) -> None:
     from datetime import UTC, datetime
 
     from appliance.cli.answer import judge
-    from appliance.cli.cases import case_keys, read_cases
+    from appliance.cli.cases import case_trust, read_cases
     from appliance.judging import Basis
     from verifier.policy.bundle import SIGNATURE_ONLY
     from verifier.trust import TrustList
     from verifier.wire.keyfile import parse_keys
 
     case = next(c for c in read_cases(vectors / "eu-qa.jsonl") if c.identity == "eu-qa/VN/1.3.0/VAC_VN.png")
-    keys = case_keys(case)
+    keys = case_trust(case).keys
     basis = Basis(TrustList.of(keys), SIGNATURE_ONLY, datetime(2023, 6, 1, tzinfo=UTC))
     verdict = judge(case.line["text"], basis).verdict
     assert verdict.state is State.PASS

@@ -24,7 +24,8 @@ from appliance.config import reference
 from issuer.certificates import Person, of_vaccination
 from issuer.office import YEAR, Issuer
 from issuer.qr import draw
-from verifier.assessment import assess, revocation_entries
+from verifier.assessment import assess
+from verifier.checks import revocation_entries
 from verifier.keys import load_spki, trusted_key
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import CATALOGUE, Reason, State
@@ -109,7 +110,7 @@ def example() -> str:
     envelope = cose.decode_sign1(sign1)
     claims = cbor.decode(envelope.payload, "claims")
     read = dcc.read_payload(claims[-260][1])
-    entries = revocation_entries(read.events, claims[1], envelope.signature, load_spki(key.spki))
+    entries = revocation_entries(read, claims[1], envelope.signature, load_spki(key.spki))
     verdict = decide(assess(issued.text, trust=TrustList.of([key]), now=CLOCK), SIGNATURE_ONLY)
     assert verdict.state is State.PASS, verdict.reasons
     parts = [

@@ -6,10 +6,11 @@ Signatures were checked before; here the content is. The rules this module keeps
 * All or nothing. There is no partly accepted list.
 * A list without keys is never installed, and a segment that the index names must be there, whole and sorted.
 * Every bundle of rules must load here, before the first scan asks for it.
+* What the list says about a CSCA's key is what the certificate says, or nothing is installed.
 
     records = list_segments(index_bytes)              # what else has to be fetched
     accepted = accept({path: bytes, ...})
-    accepted.keys, accepted.segments, accepted.bundles
+    accepted.keys, accepted.segments, accepted.bundles, accepted.authorities
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from trustsync.targets import (
     PRODUCTION,
     REVOCATION_INDEX_PATH,
     RULES_PATH,
+    AuthorityRecord,
     KeyRecord,
     SegmentRecord,
     TargetError,
@@ -38,7 +40,9 @@ DOCUMENTS = {"trust": KEYS_PATH, "revocation": REVOCATION_INDEX_PATH, "rules": R
 
 MAX_DOCUMENT = 64 << 20  # bytes of one document: 20,000 key records with their certificates fit
 MAX_SEGMENT = 1 << 30  # bytes of one segment: the EU's planning maximum is 80 million entries of 8
-MAX_SCOPE = 64  # bytes of a scope; a KID has 8, and the file's name must stay a legal one
+# Bytes of a scope: a KID has 8, mostly, one of a SMART Health Card 43, and a CSCA's scope 5 more than its key
+# identifier. In hex, behind the hash that TUF puts before it, it must still be a legal file name.
+MAX_SCOPE = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Accepted:
     keys: tuple[KeyRecord, ...]
     segments: tuple[SegmentRecord, ...]
     bundles: tuple[RuleBundle, ...]
+    authorities: tuple[AuthorityRecord, ...] = ()
 
 
 def accept(targets: Mapping[str, bytes | memoryview], *, known: Set[SegmentRecord] = frozenset()) -> Accepted:
@@ -57,9 +62,10 @@ def accept(targets: Mapping[str, bytes | memoryview], *, known: Set[SegmentRecor
     with these very bytes (by their hash), whose order need not be looked at again.
     """
     try:
-        # 1. Keys, 2. rules: canonical, counted, not empty; each key sound enough to be asked.
-        keys = decode_keys(bytes(_present(targets, KEYS_PATH)))
-        _check_keys(keys)
+        # 1. Keys and authorities, 2. rules: canonical, counted, not empty; each key sound enough to be asked.
+        published = decode_keys(bytes(_present(targets, KEYS_PATH)))
+        _check_keys(published.keys)
+        _check_authorities(published.authorities)
         bundles = decode_bundles(bytes(_present(targets, RULES_PATH)))
         # 3. The index, and 4. every segment that it names.
         segments = list_segments(bytes(_present(targets, REVOCATION_INDEX_PATH)))
@@ -69,7 +75,7 @@ def accept(targets: Mapping[str, bytes | memoryview], *, known: Set[SegmentRecor
                 check_segment(data, record)
     except (TargetError, BundleError) as error:
         raise _refused(error) from error
-    return Accepted(keys, segments, bundles)
+    return Accepted(published.keys, segments, bundles, published.authorities)
 
 
 def _check_keys(records: tuple[KeyRecord, ...]) -> None:
@@ -80,6 +86,26 @@ def _check_keys(records: tuple[KeyRecord, ...]) -> None:
                 load_spki(record.key.spki)
         except KeyRefusedError as error:
             raise _refused(f"{KEYS_PATH}: the key of KID {record.key.kid.hex()}: {error}") from error
+
+
+def _check_authorities(records: tuple[AuthorityRecord, ...]) -> None:
+    """Raise RefusedError for a CSCA that cannot be loaded, or whose certificate has another key.
+
+    A signer finds its CSCA by the listed key identifier, and the certificate proves it: the two must be one.
+    """
+    believed = [record.authority for record in records if record.environment == PRODUCTION]
+    if not believed:
+        return
+    from verifier.chain import load_authority  # a list without a CSCA needs none of it
+
+    for listed in believed:
+        where = f"{KEYS_PATH}: the CSCA with key identifier {listed.key_id.hex()}"
+        try:
+            found = load_authority(listed.certificate, source=listed.source)
+        except KeyRefusedError as error:
+            raise _refused(f"{where}: {error}") from error
+        if (found.spki, found.key_id) != (listed.spki, listed.key_id):
+            raise _refused(f"{where}: its certificate says another key or key identifier")
 
 
 def list_segments(index: bytes) -> tuple[SegmentRecord, ...]:

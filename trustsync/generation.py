@@ -2,7 +2,7 @@
 
     generations/000007/
         manifest.json                    SHA-256 and size of every file below; its own hash is the digest
-        generation.db                    keys, test KIDs, bundles, segments, sets: what the reader loads
+        generation.db                    keys, authorities, test KIDs, bundles, segments, sets: for the reader
         targets/trust/keys.cbor          the targets as they were signed
         targets/revocation/....seg       sorted segments, mapped as they are
 
@@ -11,6 +11,8 @@ The rules this module keeps:
 * Built beside the old one, every file synced before the directory gets its name, the name synced after.
 * Unchanged targets are hard links into the generation before: nothing is fetched or written twice.
 * ``PRAGMA integrity_check`` finds a flipped bit one time in ten; the digest finds it every time.
+* A generation of an earlier release stays readable: an upgraded unit judges by it until the next sync. What
+  it has no column or table for, the lists of its day did not say.
 
     digest = finish(staged, number=7, accepted=accepted, sets=sets)
     manifest, faults = inspect(directory, digest)
@@ -33,9 +35,9 @@ from typing import Any
 
 from trustsync.acceptance import Accepted
 from trustsync.errors import StoreError
-from trustsync.targets import PRODUCTION, RULES_PATH, KeyRecord, SegmentRecord
+from trustsync.targets import PRODUCTION, RULES_PATH, TEST, SegmentRecord
 from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
-from verifier.trust import HashKind, KeyStatus, TrustedKey
+from verifier.trust import Authority, Domain, HashKind, KeyStatus, TrustedKey, authority_scope, key_name
 
 DATABASE = "generation.db"
 MANIFEST = "manifest.json"
@@ -49,7 +51,10 @@ FileIdentity = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class TargetSet:
-    """What one role publishes. version, expires: of its signed metadata. count: keys, entries, bundles."""
+    """What one role publishes. version, expires: of its signed metadata.
+
+    count: keys and authorities, entries, bundles.
+    """
 
     version: int
     expires: datetime
@@ -83,9 +88,13 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A generation as the reader loads it."""
+    """A generation as the reader loads it.
+
+    test_kids: of keys by :func:`verifier.trust.key_name`, of CSCAs by :func:`verifier.trust.authority_scope`.
+    """
 
     keys: tuple[TrustedKey, ...]
+    authorities: tuple[Authority, ...]
     test_kids: frozenset[bytes]
     bundles: tuple[RuleBundle, ...]
     segments: tuple[SegmentRecord, ...]
@@ -168,6 +177,7 @@ def load(directory: Path) -> Content:
             connection.row_factory = sqlite3.Row
             rows = connection.execute("SELECT * FROM keys ORDER BY rowid")
             keys = tuple(_key(row) for row in rows)
+            authorities = _authorities(connection)
             test_kids = frozenset(row["kid"] for row in connection.execute("SELECT kid FROM test_kids"))
             documents = connection.execute("SELECT document FROM bundles").fetchall()
             rows = connection.execute("SELECT * FROM segments ORDER BY path")
@@ -186,7 +196,7 @@ def load(directory: Path) -> Content:
         raise StoreError(
             f"{directory / DATABASE} cannot be loaded: {error}; no list can be vouched for. Sync anew"
         ) from error
-    return Content(keys, test_kids, bundles, segments, MappingProxyType(sets))
+    return Content(keys, authorities, test_kids, bundles, segments, MappingProxyType(sets))
 
 
 def _manifest(directory: Path, digest: str) -> Manifest:
@@ -216,8 +226,13 @@ def _write_database(staged: Path, accepted: Accepted, sets: Mapping[str, TargetS
             db.create_table("keys", _KEY_COLUMNS).insert_all(
                 _key_row(record.key) for record in accepted.keys if record.environment == PRODUCTION
             )
+            db.create_table("authorities", _AUTHORITY_COLUMNS).insert_all(
+                _authority_row(record.authority)
+                for record in accepted.authorities
+                if record.environment == PRODUCTION
+            )
             db.create_table("test_kids", {"kid": bytes}, pk="kid").insert_all(
-                {"kid": kid} for kid in _test_kids(accepted.keys)
+                {"kid": name} for name in _test_names(accepted)
             )
             db.create_table("bundles", {"document": bytes}).insert(
                 {"document": target_file(staged, RULES_PATH).read_bytes()}
@@ -248,11 +263,29 @@ _KEY_COLUMNS: dict[str, Any] = {
     "also_for": str,
     "source": str,
     "lenient": int,
+    "domain": str,
+    "issuer": str,
+    "chained": int,
+}
+
+_AUTHORITY_COLUMNS: dict[str, Any] = {
+    "key_id": bytes,
+    "spki": bytes,
+    "certificate": bytes,
+    "country": str,
+    "not_before": int,
+    "not_after": int,
+    "status": str,
+    "source": str,
+    "lenient": int,
 }
 
 
-def _test_kids(records: tuple[KeyRecord, ...]) -> list[bytes]:
-    return sorted({record.key.kid for record in records if record.environment == "test"})
+def _test_names(accepted: Accepted) -> list[bytes]:
+    """What a test environment's keys and CSCAs are called, for the answer "a sample"."""
+    keys = {key_name(r.key.kid, r.key.issuer) for r in accepted.keys if r.environment == TEST}
+    authorities = {authority_scope(r.authority.key_id) for r in accepted.authorities if r.environment == TEST}
+    return sorted(keys | authorities)
 
 
 def _key_row(key: TrustedKey) -> dict[str, Any]:
@@ -260,18 +293,36 @@ def _key_row(key: TrustedKey) -> dict[str, Any]:
         "kid": key.kid,
         "spki": key.spki,
         "country": key.country,
-        "not_before": None if key.not_before is None else int(key.not_before.timestamp()),
-        "not_after": None if key.not_after is None else int(key.not_after.timestamp()),
+        "not_before": _seconds(key.not_before),
+        "not_after": _seconds(key.not_after),
         "uses": None if key.uses is None else json.dumps(sorted(key.uses)),
         "status": key.status.value,
         "certificate": key.certificate,
         "also_for": json.dumps(sorted(key.also_for)),
         "source": key.source,
         "lenient": int(key.lenient),
+        "domain": None if key.domain is None else key.domain.value,
+        "issuer": key.issuer,
+        "chained": None if key.chained is None else int(key.chained),
+    }
+
+
+def _authority_row(authority: Authority) -> dict[str, Any]:
+    return {
+        "key_id": authority.key_id,
+        "spki": authority.spki,
+        "certificate": authority.certificate,
+        "country": authority.country,
+        "not_before": _seconds(authority.not_before),
+        "not_after": _seconds(authority.not_after),
+        "status": authority.status.value,
+        "source": authority.source,
+        "lenient": int(authority.lenient),
     }
 
 
 def _key(row: sqlite3.Row) -> TrustedKey:
+    known = {"domain": Domain.HCERT.value, "issuer": None, "chained": None} | dict(row)
     return TrustedKey(
         kid=row["kid"],
         spki=row["spki"],
@@ -284,7 +335,34 @@ def _key(row: sqlite3.Row) -> TrustedKey:
         also_for=frozenset(json.loads(row["also_for"])),
         source=row["source"],
         lenient=bool(row["lenient"]),
+        # None would let the key sign in every domain; only a key given by hand may.
+        domain=Domain(known["domain"]),
+        issuer=known["issuer"],
+        chained=None if known["chained"] is None else bool(known["chained"]),
     )
+
+
+def _authorities(connection: sqlite3.Connection) -> tuple[Authority, ...]:
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'authorities'").fetchone() is None:
+        return ()
+    return tuple(
+        Authority(
+            certificate=row["certificate"],
+            spki=row["spki"],
+            key_id=row["key_id"],
+            country=row["country"],
+            not_before=_instant(row["not_before"]),
+            not_after=_instant(row["not_after"]),
+            status=KeyStatus(row["status"]),
+            source=row["source"],
+            lenient=bool(row["lenient"]),
+        )
+        for row in connection.execute("SELECT * FROM authorities ORDER BY rowid")
+    )
+
+
+def _seconds(instant: datetime | None) -> int | None:
+    return None if instant is None else int(instant.timestamp())
 
 
 def _instant(seconds: int | None) -> datetime | None:

@@ -27,7 +27,7 @@ from trustsync import generation
 from trustsync.errors import NoListError, StoreError
 from trustsync.generation import FileIdentity, TargetSet
 from trustsync.state import STATE_NAME, StoreState, read_state, state_signature
-from trustsync.targets import SegmentRecord, segment_holds
+from trustsync.targets import SegmentRecord, segment_before, segment_holds
 from verifier.policy.bundle import RuleBundle
 from verifier.trust import HashKind, TrustList
 
@@ -67,9 +67,16 @@ class MappedRevocation:
         self._missing = missing
 
     def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
-        """Whether ``digest`` is listed for ``scope``."""
+        """Whether ``digest`` is listed for ``scope``; for ``RID_BEFORE``, with whatever instant."""
+        if kind is HashKind.RID_BEFORE:
+            return self.before(scope, digest) is not None
         segment = self._segments.get((scope, kind))
         return segment is not None and segment_holds(*segment, digest)
+
+    def before(self, scope: bytes, digest: bytes) -> datetime | None:
+        """Documents issued before this instant are revoked; ``None`` when none is listed."""
+        segment = self._segments.get((scope, HashKind.RID_BEFORE))
+        return None if segment is None else segment_before(segment[0], digest)
 
     def gap(self, scope: bytes, now: datetime) -> str | None:
         """Why the answer for ``scope`` cannot be relied on at ``now``."""
@@ -182,6 +189,7 @@ def load_snapshot(
     revocation = _revocation(directory, content)
     trust = TrustList.of(
         content.keys,
+        authorities=content.authorities,
         test_kids=content.test_kids,
         signed_at=signed_at,
         revocation=revocation,

@@ -174,7 +174,7 @@ class _Run:
         # S6.
         number = (self.before.active or 0) + 1
         counts = {
-            "trust": len(accepted.keys),
+            "trust": len(accepted.keys) + len(accepted.authorities),
             "revocation": sum(record.count for record in segments),
             "rules": len(accepted.bundles),
         }

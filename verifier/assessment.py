@@ -7,6 +7,7 @@ The rules this module keeps:
 * Findings are collected wherever the next check still has meaning; the first is not the last.
 * What could not be checked leaves a finding. Silence means that a check was made and passed.
 * Any text gives an Assessment: bytes that break a format end in a finding, never in an exception.
+* The steps are the same for every family; what differs between families stands in :mod:`verifier.families`.
 
     assessment = assess("HC1:…", trust=trust, now=now)
     [(check.name, check.outcome) for check in assessment.checks]
@@ -15,47 +16,38 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from functools import cache
 
-from verifier.certificate import (
-    DETECTED,
-    NOT_DETECTED,
-    Certificate,
-    Event,
-    Family,
-    Recovery,
-    Test,
-    Vaccination,
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from verifier import chain, checks, families
+from verifier.certificate import Certificate, Family, Payload
+from verifier.families import EXPIRING, FORMS, Form
+from verifier.keys import (
+    AlgorithmRefusedError,
+    KeyRefusedError,
+    VerificationKey,
+    load_spki,
 )
-from verifier.countries import alpha2
-from verifier.keys import ALGORITHMS, AlgorithmRefusedError, KeyRefusedError, VerificationKey, load_spki
 from verifier.reasons import Finding, Reason, State, finding
-from verifier.times import (
-    DESK_ZONE,
-    EASTERNMOST,
-    SAMPLE_SKEW,
-    WESTERNMOST,
-    TimeBounds,
-    is_ahead,
-    is_over,
-    time_bounds,
-)
+from verifier.times import DESK_ZONE, TimeBounds, time_bounds
 from verifier.trust import (
+    Authority,
     ClockState,
+    Domain,
     HashKind,
     KeyStatus,
     ListState,
     TrustedKey,
     TrustList,
-    country_scope,
+    authority_scope,
 )
-from verifier.wire import dcc, dispatch, hc1
-from verifier.wire.cose import Envelope
+from verifier.wire import dispatch, shc, shc_keys
+from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
 LOOSE_ALG = "the algorithm stands only outside the protected header"
@@ -127,7 +119,9 @@ class _Log:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenedCode:
-    """A code after steps 1 and 2. finding: why it goes no further; ``None`` when there is an envelope."""
+    """A code that was recognised and opened. finding: why it goes no further; ``None`` when there is an
+    envelope.
+    """
 
     family: Family | None
     envelope: Envelope | None
@@ -137,16 +131,86 @@ class OpenedCode:
 def open_code(text: str | bytes) -> OpenedCode:
     """Recognise a code and open its container, believing nothing; never raises for any text.
 
-    text: as scanned; bytes are read as Latin-1, one character a byte.
+    text: as scanned; bytes are taken as UTF-8 where they are that and no archive, else as Latin-1, one
+    character a byte.
     """
-    text = dispatch.trimmed(text.decode("latin-1") if isinstance(text, bytes) else text)
+    text = dispatch.trimmed(_text(text) if isinstance(text, bytes) else text)
     kind = dispatch.recognise(text)
     if kind.finding is not None or kind.family is None:
         return OpenedCode(kind.family, None, kind.finding or finding(Reason.NOT_CERT))
     try:
-        return OpenedCode(kind.family, hc1.open_hcert(text, kind.prefix))
+        return OpenedCode(kind.family, FORMS[kind.family].unwrap(text))
     except MalformedError as error:
         return OpenedCode(kind.family, None, error.finding())
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("latin-1" if data.startswith(dispatch.ZIP) else "utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def open_parts(texts: Sequence[str]) -> OpenedCode:
+    """The parts of one many-part code, in any order, opened as one; never raises."""
+    try:
+        parts = [part for text in texts if (part := shc.part_of(dispatch.trimmed(text))) is not None]
+        if len(parts) != len(texts):
+            raise MalformedError("shc", "a code that is no part among the parts")
+        return open_code(shc.join(parts))
+    except MalformedError as error:
+        return OpenedCode(Family.SHC, None, error.finding())
+
+
+@dataclass(slots=True, repr=False)
+class Case:
+    """One code on its way through the steps, and what they have found out about it.
+
+    seal: the signer's certificate that a VDS-NC seal carries; authority: the CSCA that issued it.
+    """
+
+    opened: OpenedCode
+    trust: TrustList
+    now: datetime | None
+    time: TimeBounds
+    list_state: ListState | None
+    clock: ClockState | None
+    candidates: tuple[TrustedKey, ...] = ()
+    seal: chain.SealSigner | None = None
+    authority: Authority | None = None
+    signer: TrustedKey | None = None
+    claims: Claims | None = None
+    payload: Payload | None = None
+
+    @property
+    def envelope(self) -> Envelope:
+        """The opened container; there is one after the first step."""
+        assert self.opened.envelope is not None
+        return self.opened.envelope
+
+    @property
+    def form(self) -> Form:
+        """The family's row."""
+        assert self.opened.family is not None
+        return FORMS[self.opened.family]
+
+
+class After(StrEnum):
+    """What a step needs before it has meaning, and what its findings do to the steps behind it."""
+
+    BARS = "a finding here leaves nothing to ask but about ourselves"
+    SIGNER = "needs the key that verified"
+    CLAIMS = "needs claims that were read"
+    ALWAYS = "is about ourselves, and asked wherever a certificate was shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One check: its name, how it is made, and where it stands in the order."""
+
+    name: str
+    run: Callable[[Case], Sequence[Finding]]
+    after: After
 
 
 def assess(
@@ -165,329 +229,317 @@ def assess(
     UNSYNCED-TIME means that not one expiry is checked, FLOOR-ONLY that only what was over at ``floor`` (the
     instant that the unit has proof of) is over. zone: of the desk, whose calendar days count.
 
-    The steps, each noted as a check of that name:
-
-    1. and 2. open: which family is it? Its container, to the envelope, within limits.
-    3. algorithm: protected header, allow-list.
-    4. key: every key of the KID.
-    5. signature: every candidate that fits the algorithm.
-    6. claims: from the verified bytes only.
-    7. status, issuer, key-usage, key-period: may this key have signed this, then and now?
-    8. time: exp and iat.
-    9. revocation: by identifier, by country and identifier, by signature.
-    10. event: what the certificate itself says against itself.
-    11. list, clock: what our own knowledge is worth.
+    The steps are those of ``STEPS``, each noted as a check of its name.
     """
-    log = _Log()
     if clock is ClockState.UNSYNCED:
         now = None
-    list_state = trust.state(now) if now is not None else None
-    opened = code if isinstance(code, OpenedCode) else open_code(code)
-    time = time_bounds(now, clock, floor, zone)
-    certificate = _document(opened, trust, now, time, log)
-    if not any(found.state is State.RESCAN for check in log.checks for found in check.findings):
-        # 11. last, because it speaks about us and not about the document
-        log.add("list", _list_age(list_state))
-        log.add("clock", _clock(clock))
+    case = Case(
+        opened=code if isinstance(code, OpenedCode) else open_code(code),
+        trust=trust,
+        now=now,
+        time=time_bounds(now, clock, floor, zone),
+        list_state=trust.state(now) if now is not None else None,
+        clock=clock,
+    )
+    log = _Log()
+    barred = False
+    for step in STEPS:
+        if step.after is After.ALWAYS:
+            # last, because it speaks about us and not about the document; a web link needs no list at all
+            if any(found.state is State.RESCAN for check in log.checks for found in check.findings):
+                break
+        elif (
+            barred
+            or (step.after is After.SIGNER and case.signer is None)
+            or (step.after is After.CLAIMS and (case.signer is None or case.claims is None))
+        ):
+            continue
+        found = step.run(case)
+        log.add(step.name, found)
+        barred = barred or (step.after is After.BARS and bool(found))
     return Assessment(
-        family=opened.family,
+        family=case.opened.family if case.claims is None else case.claims.family,
         checks=tuple(log.checks),
-        certificate=certificate,
-        list_state=list_state,
+        certificate=_certificate(case),
+        list_state=case.list_state,
         list_signed_at=trust.signed_at,
         clock=clock,
         now=now,
     )
 
 
-def _document(
-    opened: OpenedCode,
-    trust: TrustList,
-    now: datetime | None,
-    time: TimeBounds,
-    log: _Log,
-) -> Certificate | None:
-    # 1. and 2. recognise and open
-    family, envelope = opened.family, opened.envelope
-    if family in (Family.LT1, Family.AT1):
-        # signed by other keys than HC1, which no list here holds: nothing can be said about the signature
-        log.add("open", [finding(Reason.UNSUPPORTED, f"{family} is a domestic certificate")])
-        return None
-    if envelope is None or family is None:
-        log.add("open", [opened.finding or finding(Reason.NOT_CERT)])
-        return None
-    log.add("open")
-
-    # 3. algorithm
-    refused = algorithm_finding(envelope)
-    log.add("algorithm", refused)
-    if refused:
-        return None
-
-    # 4. key
-    candidates = trust.candidates(envelope.kid) if envelope.kid is not None else ()
-    missing = _key_findings(envelope, candidates, trust, now)
-    log.add("key", missing)
-    if missing:
-        return None
-
-    # 5. signature
-    signer, wrong = _signer(envelope, candidates)
-    log.add("signature", wrong)
-    if signer is None:
-        return None
-
-    # 6. claims, from here on from verified bytes
-    try:
-        claims = hc1.decode_claims(envelope.payload)
-    except MalformedError as error:
-        log.add("claims", [error.finding()])
-        log.add("status", _status(signer))
-        return None
-    payload, odd = _payload(claims)
-    log.add("claims", odd)
-    events = payload.events if payload else ()
-
-    # 7. may this key have signed this?
-    log.add("status", _status(signer))
-    log.add("issuer", issuer_findings(claims.issuer, signer))
-    log.add("key-usage", _usage(signer, events))
-    log.add("key-period", _period(signer, claims.issued_at, time))
-
-    # 8. time
-    log.add("time", _time(claims, time))
-
-    # 9. revocation
-    entries = list(revocation_entries(events, claims.issuer, envelope.signature, load_spki(signer.spki)))
-    log.add("revocation", _revocation(entries, signer, trust, now))
-
-    # 10. event
-    log.add("event", [found for event in events for found in _event(event, time)])
-    if payload is None:
+def _certificate(case: Case) -> Certificate | None:
+    """What was proven; ``None`` unless a signature held and the payload could be read."""
+    if case.signer is None or case.claims is None or case.payload is None:
         return None
     return Certificate(
-        family=family,
-        key=signer,
-        holder=payload.holder,
-        events=events,
-        issuer=claims.issuer,
-        issued_at=claims.issued_at,
-        expires_at=claims.expires_at,
-        version=payload.version,
-        document=claims.hcert[hc1.EU_DCC],
+        family=case.claims.family,
+        key=case.signer,
+        holder=case.payload.holder,
+        events=case.payload.events,
+        issuer=case.claims.issuer,
+        issued_at=case.claims.issued_at,
+        expires_at=case.claims.expires_at,
+        version=case.payload.version,
+        document=case.claims.document or {},
     )
 
 
-def algorithm_finding(envelope: Envelope) -> list[Finding]:
+# --- Whether anybody whom the list knows has signed this --------------------------------------------------
+
+
+def _open(case: Case) -> Sequence[Finding]:
+    """Which family is it? Its container, to the envelope, within limits."""
+    if case.opened.envelope is None or case.opened.family is None:
+        return [case.opened.finding or finding(Reason.NOT_CERT)]
+    return ()
+
+
+def _algorithm(case: Case) -> Sequence[Finding]:
+    """The signed header's algorithm stands on the family's list."""
+    return algorithm_findings(case.envelope, case.form)
+
+
+def algorithm_findings(envelope: Envelope, form: Form) -> list[Finding]:
     """Why the envelope's algorithm is refused before any key is looked at; empty when it is not."""
     if envelope.alg is None:
         return [
             finding(Reason.ALG_REFUSED, LOOSE_ALG if envelope.loose_alg else "no algorithm in the header")
         ]
-    if envelope.alg not in ALGORITHMS:
+    if envelope.alg not in form.algorithms:
         return [finding(Reason.ALG_REFUSED, f"algorithm {envelope.alg} is not on the list")]
     return []
 
 
-def _key_findings(
-    envelope: Envelope, candidates: Sequence[TrustedKey], trust: TrustList, now: datetime | None
-) -> list[Finding]:
+def _key(case: Case) -> Sequence[Finding]:
+    """Every key that the code may mean."""
+    envelope = case.envelope
+    if case.form.domain is Domain.VDS_NC:
+        return _seal_key(case)
     if envelope.kid is None:
-        return [finding(Reason.MALFORMED, "cose header: no KID")]
-    if candidates:
-        return []
-    if envelope.kid in trust.test_kids:
+        return [finding(Reason.MALFORMED, "header: no KID")]
+    case.candidates = candidates(envelope, case.form, case.trust)
+    if case.candidates:
+        return ()
+    if case.trust.knows_test_key(envelope.kid, envelope.issuer_hint):
         return [finding(Reason.KEY_TEST)]
+    return [_unknown(case, f"KID {envelope.kid.hex()[:64]}")]
+
+
+def candidates(envelope: Envelope, form: Form, trust: TrustList) -> tuple[TrustedKey, ...]:
+    """The keys that an envelope may have been signed with, by what it says of them."""
+    if envelope.kid is None:
+        return ()
+    found = trust.candidates(envelope.kid, form.domain, envelope.issuer_hint if form.by_issuer else None)
+    if form.domain is Domain.VDS_NC:
+        # a certificate that is listed itself needs no chain
+        found = tuple(key for key in found if key.certificate == envelope.certificate)
+    if form.domain is Domain.SHC:
+        # the KID is the key's own thumbprint (RFC 7638); a list that says otherwise is not believed
+        found = tuple(key for key in found if shc_keys.thumbprint(key.spki).encode() == envelope.kid)
+    return found
+
+
+def _seal_key(case: Case) -> Sequence[Finding]:
+    """The signer's certificate that the seal carries; who vouches for it is the chain's matter."""
+    if case.envelope.certificate is None:
+        return [finding(Reason.MALFORMED, "seal: no signer certificate in it")]
+    try:
+        case.seal = chain.signer_of(case.envelope.certificate)
+    except KeyRefusedError as error:
+        return [finding(Reason.MALFORMED, f"seal: {error}")]
+    case.candidates = candidates(case.envelope, case.form, case.trust) or (case.seal.key,)
+    return ()
+
+
+def _unknown(case: Case, detail: str) -> Finding:
     # an old list, or one of unknown age, may simply not know a young key (SC-K05)
-    known = trust.signed_at is None or (now is not None and trust.state(now) is ListState.FRESH)
-    state = State.FAIL if known else State.CHECK
-    return [finding(Reason.KEY_UNKNOWN, f"KID {envelope.kid.hex()[:64]}", state)]
+    known = case.trust.signed_at is None or case.list_state is ListState.FRESH
+    return finding(Reason.KEY_UNKNOWN, detail, State.FAIL if known else State.CHECK)
 
 
-def _signer(envelope: Envelope, candidates: Sequence[TrustedKey]) -> tuple[TrustedKey | None, list[Finding]]:
-    """The key that verifies, active ones tried first, or what stands against all of them."""
+def _signature(case: Case) -> Sequence[Finding]:
+    """Every candidate that fits the algorithm is tried, active ones first."""
     refusals = []
     tried = False
-    for key in sorted(candidates, key=lambda k: k.status is not KeyStatus.ACTIVE):
+    for key in sorted(case.candidates, key=lambda k: k.status is not KeyStatus.ACTIVE):
         try:
             native = load_spki(key.spki)
-            if not native.verify(envelope.alg or 0, envelope.signature, envelope.to_be_signed):
+            if not verifies(native, case.envelope, case.form):
                 tried = True
                 continue
         except (KeyRefusedError, AlgorithmRefusedError) as error:
             refusals.append(str(error))
             continue
         if native.weakness is None:
-            return key, []
+            case.signer = key
+            return ()
         refusals.append(native.weakness)
     if tried or not refusals:
-        return None, [finding(Reason.SIG_BAD)]
-    return None, [finding(Reason.ALG_REFUSED, refusals[0])]
+        return [finding(Reason.SIG_BAD)]
+    return [finding(Reason.ALG_REFUSED, refusals[0])]
 
 
-def _payload(claims: hc1.Claims) -> tuple[dcc.Payload | None, list[Finding]]:
-    """The payload in verified claims, ``None`` if it cannot be read, and what is odd about both."""
+_CURVES = {-7: "secp256r1", -35: "secp384r1", -36: "secp521r1"}
+
+
+def verifies(key: VerificationKey, envelope: Envelope, form: Form) -> bool:
+    """Whether the envelope's signature holds under this key. Raises AlgorithmRefusedError."""
+    alg = envelope.alg or 0
+    curve = key.native.curve.name if isinstance(key.native, ec.EllipticCurvePublicKey) else None
+    if form.fixed_curves and curve != _CURVES.get(alg):
+        raise AlgorithmRefusedError(f"algorithm {alg} does not fit the key that the KID names")
+    return key.verify(alg, envelope.signature, envelope.to_be_signed)
+
+
+def _chain(case: Case) -> Sequence[Finding]:
+    """A CSCA that is held issued the seal's signer; the certificates that came with a listed key hold."""
+    if case.signer is None:
+        return ()
+    if case.seal is None:
+        return [finding(Reason.CHAIN_BAD, "x5c")] if case.signer.chained is False else ()
+    if case.signer is not case.seal.key:
+        return ()  # given by hand, or listed: whoever did that vouches for it
+    case.authority = chain.authority_of(case.seal, case.trust)
+    if case.authority is not None:
+        case.signer = replace(case.signer, source=case.authority.source)
+        return ()
+    signer, case.signer = case.signer, None
+    if case.trust.knows_test_key(authority_scope(case.seal.key_id or b"")):
+        return [finding(Reason.KEY_TEST)]
+    if chain.names_held_country(case.seal, _named_issuer(case), case.trust):
+        # at any age of the list: a country's CSCA lives for years, and a seal by anybody else is no seal
+        return [finding(Reason.CHAIN_BAD, "no CSCA of the country that it names has issued its signer")]
+    return [_unknown(case, f"no CSCA is held for {signer.country or 'its country'}")]
+
+
+def _named_issuer(case: Case) -> str | None:
+    try:
+        return case.form.decode(case.envelope).issuer
+    except MalformedError:
+        return None
+
+
+def _claims(case: Case) -> Sequence[Finding]:
+    """What the document says, from here on from verified bytes only."""
+    try:
+        claims = case.form.decode(case.envelope)
+    except MalformedError as error:
+        return [error.finding()]
+    case.claims = claims
     odd = []
     iat, exp = claims.issued_at, claims.expires_at
     if claims.bad_time:
         odd.append(finding(Reason.MALFORMED, f"claims: {claims.bad_time}"))
     elif iat is not None and exp is not None and iat > exp:
-        odd.append(finding(Reason.MALFORMED, "claims: iat is later than exp"))
-    if not claims.hcert:
-        return None, [*odd, finding(Reason.MALFORMED, "claims: no hcert claim in it")]
-    if hc1.EU_DCC not in claims.hcert:
-        return None, [*odd, finding(Reason.UNSUPPORTED, "a payload of another kind than the EU DCC")]
-    if exp is None and not claims.bad_time:
+        odd.append(finding(Reason.MALFORMED, "claims: issued later than it expires"))
+    elif exp is None and claims.family in EXPIRING and claims.document is not None:
         odd.append(finding(Reason.NO_EXPIRY))
     try:
-        payload = dcc.read_payload(claims.hcert[hc1.EU_DCC])
+        case.payload = families.read(claims)
     except MalformedError as error:
-        return None, [*odd, error.finding()]
-    if not payload.holder.birth_date:
+        return [*odd, error.finding()]
+    if not case.payload.holder.birth_date:
         odd.append(finding(Reason.DOB_PARTIAL, "no birth date"))
-    return payload, [*odd, *payload.findings]
+    return [*odd, *case.payload.findings]
 
 
-def _status(signer: TrustedKey) -> list[Finding]:
-    return [finding(Reason.KEY_WITHDRAWN)] if signer.status is KeyStatus.WITHDRAWN else []
+# --- Whether it still counts ------------------------------------------------------------------------------
 
 
-def issuer_findings(issuer: str | None, signer: TrustedKey) -> list[Finding]:
-    """Whether ``iss``, where it is a country code, is the country of the key (pitfall 15)."""
-    claimed, owner = alpha2(issuer), alpha2(signer.country)
-    if claimed is None or owner is None or claimed == owner or claimed in signer.also_for:
-        return []
-    return [finding(Reason.ISSUER_MISMATCH, f"iss {claimed}, key of {owner}")]
+def _status(case: Case) -> Sequence[Finding]:
+    """The list vouches for the key today; the CSCA's CRL does not name it."""
+    assert case.signer is not None
+    found = checks.status_findings(case.signer, case.authority)
+    if not found and case.seal is not None and case.authority is not None:
+        scope = authority_scope(case.authority.key_id)
+        if case.trust.revocation.holds(scope, HashKind.SERIAL, chain.serial_digest(case.seal.serial)):
+            return [finding(Reason.KEY_WITHDRAWN, "on the CRL of its CSCA")]
+        return checks.gap_findings([scope], case.trust, case.now)
+    return found
 
 
-_LETTER = {Vaccination: "v", Test: "t", Recovery: "r"}
+def _issuer(case: Case) -> Sequence[Finding]:
+    """The issuer that the document names is the key's owner."""
+    assert case.signer is not None
+    assert case.claims is not None
+    if case.seal is not None and case.authority is not None:
+        return chain.country_findings(case.seal, case.authority, case.claims.issuer)
+    return checks.issuer_findings(case.claims.issuer, case.signer, owners=case.form.owners)
 
 
-def _usage(signer: TrustedKey, events: Sequence[Event]) -> list[Finding]:
-    signed = {_LETTER[type(event)] for event in events}
-    if signer.uses is None or signed <= signer.uses:
-        return []
-    return [
-        finding(
-            Reason.KEY_USAGE, f"signs {', '.join(sorted(signed))}; allowed {', '.join(sorted(signer.uses))}"
+def _usage(case: Case) -> Sequence[Finding]:
+    """The key may sign documents of this family, and events of this kind."""
+    assert case.signer is not None
+    assert case.claims is not None
+    if case.seal is not None and case.authority is not None:
+        return chain.usage_findings(case.seal, vds_nc_kind(case.claims))
+    events = case.payload.events if case.payload else ()
+    return checks.usage_findings(case.signer, case.form.domain, events)
+
+
+def vds_nc_kind(claims: Claims) -> str:
+    """The type that a seal's header names (``icao.vacc``, ``icao.test``); empty if none."""
+    header = (claims.document or {}).get("hdr")
+    kind = header.get("t") if isinstance(header, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _period(case: Case) -> Sequence[Finding]:
+    """Signed inside the key's period, which is not over."""
+    assert case.signer is not None
+    assert case.claims is not None
+    if case.seal is not None and case.payload is not None:
+        sealed_late = chain.period_findings(case.seal, case.payload.events)
+        if sealed_late:
+            return sealed_late
+    return checks.period_findings(case.signer, case.authority, case.claims.issued_at, case.time)
+
+
+def _time(case: Case) -> Sequence[Finding]:
+    """Issued, and not over."""
+    assert case.claims is not None
+    return checks.time_findings(case.claims, case.time)
+
+
+def _revocation(case: Case) -> Sequence[Finding]:
+    """Revoked by identifier, by country and identifier, by signature, or by its family's own entries?"""
+    assert case.signer is not None
+    assert case.claims is not None
+    entries = list(
+        checks.revocation_entries(
+            case.payload, case.claims.issuer, case.envelope.signature, load_spki(case.signer.spki)
         )
-    ]
+    )
+    return checks.revocation_findings(entries, case.signer, case.trust, case.claims.issued_at, case.now)
 
 
-def _period(signer: TrustedKey, issued_at: datetime | None, time: TimeBounds) -> list[Finding]:
-    """Issued inside the key's period, and still inside it now (SC-K12)."""
-    begin, end = signer.not_before, signer.not_after
-    if issued_at is not None and ((begin and issued_at < begin) or (end and issued_at > end)):
-        return [finding(Reason.KEY_PERIOD, "issued outside the key's period")]
-    if time.latest is not None and begin and time.latest < begin:
-        return [finding(Reason.KEY_PERIOD, "the key's period has not begun")]
-    if time.earliest is not None and end and time.earliest > end:
-        return [finding(Reason.KEY_EXPIRED, f"on {end:%Y-%m-%d}")]
-    return []
+def _event(case: Case) -> Sequence[Finding]:
+    """What the certificate itself says against itself."""
+    events = case.payload.events if case.payload else ()
+    return [found for event in events for found in checks.event_findings(event, case.time)]
 
 
-def _time(claims: hc1.Claims, time: TimeBounds) -> list[Finding]:
-    found = []
-    exp, iat = claims.expires_at, claims.issued_at
-    if exp is not None and time.earliest is not None and is_over(exp, time.earliest):
-        found.append(finding(Reason.EXPIRED, f"on {exp:%Y-%m-%d}"))
-    if iat is not None and time.latest is not None and is_ahead(iat, time.latest):
-        found.append(finding(Reason.NOT_YET_VALID, "issued in the future"))
-    return found
-
-
-def revocation_entries(
-    events: Sequence[Event], issuer: str | None, signature: bytes, key: VerificationKey
-) -> Iterator[tuple[HashKind, bytes]]:
-    """Every hash under which this certificate may have been revoked: the first 16 bytes of SHA-256.
-
-    The country is the event's and the issuer's, since publishers differ. Of an ECDSA signature only r is
-    hashed: its twin (r, n-s) verifies as well and must not slip through.
-    """
-    for event in events:
-        if not event.identifier:
-            continue
-        yield HashKind.UCI, _digest(event.identifier)
-        for country in dict.fromkeys((event.country, issuer or "")):
-            if country:
-                yield HashKind.COUNTRYCODEUCI, _digest(country + event.identifier)
-    signed = signature[: len(signature) // 2] if key.ecdsa else signature
-    yield HashKind.SIGNATURE, hashlib.sha256(signed).digest()[:16]
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]
-
-
-def scopes_of(key: TrustedKey) -> list[bytes]:
-    """Where entries against certificates of this key may stand: under its KID, or under its country."""
-    return [key.kid, *([country_scope(key.country)] if key.country else [])]
-
-
-def _revocation(
-    entries: Sequence[tuple[HashKind, bytes]], key: TrustedKey, trust: TrustList, now: datetime | None
-) -> list[Finding]:
-    scopes = scopes_of(key)
-    for kind, digest in entries:
-        if any(trust.revocation.holds(scope, kind, digest) for scope in scopes):
-            return [finding(Reason.REVOKED, f"by {kind.name.lower()}")]
-    if now is not None:
-        for scope in scopes:
-            gap = trust.revocation.gap(scope, now)
-            if gap is not None:
-                return [finding(Reason.REVOCATION_UNCHECKED, gap)]
-    return []
-
-
-def _event(event: Event, time: TimeBounds) -> list[Finding]:
-    """What an event says against its own certificate, whatever the rules are."""
-    if isinstance(event, Vaccination):
-        if time.latest is None or event.given is None:
-            return []
-        ahead = event.given > time.latest.astimezone(time.zone).date()
-        return [finding(Reason.NOT_YET_VALID, "the dose lies in the future")] if ahead else []
-    if isinstance(event, Recovery):
-        if time.earliest is None or event.valid_until is None:
-            return []
-        over = time.earliest.astimezone(time.zone).date() > event.valid_until
-        return [finding(Reason.EXPIRED, "by the holder's own paper")] if over else []
-    found = []
-    if event.result == DETECTED:
-        found.append(finding(Reason.TEST_POSITIVE))
-    elif event.result != NOT_DETECTED:
-        found.append(finding(Reason.VALUE_UNKNOWN, "result code"))
-    if time.latest is not None and event.sampled is not None:
-        found += _sample_time(event.sampled, time.latest)
-    return found
-
-
-def _sample_time(sampled: datetime, now: datetime) -> list[Finding]:
-    """Whether a sample was taken in the future; without an offset, wherever on earth it was (SC-T13)."""
-    zones = (EASTERNMOST, WESTERNMOST)
-    may_be = [sampled] if sampled.tzinfo else [sampled.replace(tzinfo=zone) for zone in zones]
-    ahead = {instant > now + SAMPLE_SKEW for instant in may_be}
-    if ahead == {True}:
-        return [finding(Reason.TEST_FUTURE)]
-    return [finding(Reason.TIME_ZONE_UNKNOWN)] if True in ahead else []
-
-
-def _list_age(state: ListState | None) -> list[Finding]:
-    match state:
-        case None | ListState.FRESH:
-            return []
-        case ListState.STALE_1:
-            return [finding(Reason.LIST_STALE)]
-        case ListState.STALE_2 | ListState.STALE_3:
-            return [finding(Reason.LIST_EXPIRED)]
-        case ListState.EXPIRED:
-            return [finding(Reason.LIST_EXPIRED, state=State.OUT)]
-
-
-def _clock(clock: ClockState | None) -> list[Finding]:
-    match clock:
-        case None | ClockState.TRUSTED | ClockState.BOUNDED:
-            return []
-        case ClockState.FLOOR_ONLY:
-            return [finding(Reason.CLOCK_UNSURE, "confirm today's date", State.CHECK)]
-        case ClockState.UNSYNCED:
-            return [finding(Reason.CLOCK_UNSURE, "behind what this unit has proof of")]
+# The verification, step by step. The signature comes before the claims, since nothing unproven may speak; the
+# chain comes after the signature, since a seal that is broken in itself is forged whoever its signer was.
+STEPS: tuple[Step, ...] = (
+    # Has anybody whom the list knows signed this?
+    Step("open", _open, After.BARS),
+    Step("algorithm", _algorithm, After.BARS),
+    Step("key", _key, After.BARS),
+    Step("signature", _signature, After.BARS),
+    Step("chain", _chain, After.BARS),
+    Step("claims", _claims, After.SIGNER),
+    # May the key have signed this, then and now?
+    Step("status", _status, After.SIGNER),
+    Step("issuer", _issuer, After.CLAIMS),
+    Step("key-usage", _usage, After.CLAIMS),
+    Step("key-period", _period, After.CLAIMS),
+    # Does the document still count?
+    Step("time", _time, After.CLAIMS),
+    Step("revocation", _revocation, After.CLAIMS),
+    Step("event", _event, After.CLAIMS),
+    # What is our own knowledge worth?
+    Step("list", lambda case: checks.list_findings(case.list_state), After.ALWAYS),
+    Step("clock", lambda case: checks.clock_findings(case.clock), After.ALWAYS),
+)

@@ -18,7 +18,8 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from verifier.trust import TrustedKey
+from verifier.reasons import Finding
+from verifier.trust import HashKind, TrustedKey
 
 
 class Family(StrEnum):
@@ -58,8 +59,10 @@ class Holder:
 class Vaccination:
     """One dose.
 
-    dose, doses: its number and the number of the course (``dn``, ``sd`` of a DCC). What the document does
-    not state is ``None`` or empty: absent knowledge, for a rule to call unknown.
+    disease: a code of :mod:`verifier.vocabulary`. dose, doses: its number and the number of the course
+    (``dn``, ``sd`` of a DCC). valid_from, valid_until: the days on which the document itself lets the dose
+    count, both included. What the document does not state is ``None`` or empty: absent knowledge, for a rule
+    to call unknown.
     """
 
     disease: str
@@ -72,6 +75,8 @@ class Vaccination:
     country: str
     issuer: str
     identifier: str
+    valid_from: date | None = None
+    valid_until: date | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,7 +111,32 @@ class Recovery:
     identifier: str
 
 
-Event = Vaccination | Test | Recovery
+@dataclass(frozen=True, slots=True, repr=False)
+class Exemption:
+    """An exemption from vaccination, as Austria issues it. valid_until: its last day, ``None`` for no end."""
+
+    disease: str
+    valid_until: date | None
+    country: str
+    issuer: str
+    identifier: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Prophylaxis:
+    """A prophylaxis other than a vaccination (IHR 2005, Annex 6). Periods as in :class:`Vaccination`."""
+
+    disease: str
+    product: str
+    given: date | None
+    valid_from: date | None
+    valid_until: date | None
+    country: str
+    issuer: str
+    identifier: str
+
+
+Event = Vaccination | Test | Recovery | Exemption | Prophylaxis
 
 # SNOMED CT codes of a test's result, as the EU value set covid-19-lab-result has them.
 DETECTED = "260373001"
@@ -114,9 +144,25 @@ NOT_DETECTED = "260415000"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Payload:
+    """A document's content in the common vocabulary, as the reader of its family took it from decoded claims.
+
+    findings: what is wrong with it or could not be read. identifiers: under which it may have been revoked,
+    beside those of its events.
+    """
+
+    holder: Holder
+    events: tuple[Event, ...]
+    version: str = ""
+    findings: tuple[Finding, ...] = ()
+    identifiers: tuple[tuple[HashKind, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Certificate:
     """A document whose signature held.
 
+    family: of the document, which may be narrower than that of its container (an ICVP in an ``HC1:`` text).
     key: the key that verified it. issuer: the issuer's own word (``iss`` of a CWT), often a country code.
     issued_at, expires_at: aware instants, ``None`` where the document is silent. version: of its schema.
     document: the family's own payload as decoded from the verified bytes.

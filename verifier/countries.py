@@ -26,7 +26,9 @@ TTOTT TUNTN TURTR TUVTV TWNTW TZATZ UGAUG UKRUA UMIUM URYUY USAUS UZBUZ VATVA VC
 VIRVI VNMVN VUTVU WLFWF WSMWS YEMYE ZAFZA ZMBZM ZWEZW
 """
 _ALPHA2_OF = {pair[:3]: pair[3:] for pair in _PAIRS.split()}
-_ALIASES = {"EL": "GR", "UK": "GB", "XKX": "XK"}  # EU usage, and Kosovo's provisional code
+# EU usage, Kosovo's provisional code, and the reference issuer's own pair of user-assigned codes
+_ALIASES = {"EL": "GR", "UK": "GB", "XKX": "XK", "XXV": "XV"}
+_ALPHA3_OF = {alpha2: alpha3 for alpha3, alpha2 in _ALPHA2_OF.items()} | {"XV": "XXV", "XK": "XKX"}
 
 
 def alpha2(text: str | None) -> str | None:
@@ -43,3 +45,8 @@ def alpha2(text: str | None) -> str | None:
         return code
     # user-assigned alpha-3 codes (XAA to XZZ) stand for nobody else and are compared as they are
     return _ALPHA2_OF.get(code) or (code if len(code) == 3 and code[0] == "X" else None)
+
+
+def alpha3(code: str) -> str | None:
+    """The alpha-3 code of an alpha-2 one, as travel documents write it; ``None`` where there is none."""
+    return _ALPHA3_OF.get(code)

@@ -10,18 +10,21 @@ are unproven unless ``signature`` is true.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from verifier.assessment import OpenedCode, open_code, revocation_entries, scopes_of
-from verifier.certificate import Family
+from verifier import chain, families
+from verifier.assessment import OpenedCode, candidates, open_code, vds_nc_kind, verifies
+from verifier.certificate import Family, Payload
+from verifier.checks import letters_of, revocation_entries, revoked_by, scopes_of
+from verifier.families import FORMS, Form
 from verifier.keys import AlgorithmRefusedError, KeyRefusedError, load_spki
 from verifier.times import is_ahead, is_over
-from verifier.trust import HashKind, NoRevocation, TrustedKey, TrustList
-from verifier.wire import dcc, dcc_schema, dispatch, hc1
-from verifier.wire.cose import Envelope
+from verifier.trust import Domain, HashKind, NoRevocation, TrustedKey, TrustList, authority_scope
+from verifier.wire import dcc, dcc_schema
+from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
 
@@ -43,20 +46,20 @@ class Checks:
 class Reading:
     """A report on one code.
 
-    kid: as sent. signer: the key that verified. issuer: the ``iss`` claim. document: the payload as decoded,
-    whoever signed it; a person's data.
+    family: as the payload tells it, ``None`` where it could not be decoded. kid: as sent. signer: the key
+    that verified. issuer: the issuer that the payload names. document: the family's own payload as decoded,
+    whoever signed it; whole: all claims of the container; both are a person's data.
     """
 
     checks: Checks
+    family: Family | None = None
     kid: bytes | None = None
     signer: TrustedKey | None = None
     issuer: str | None = None
-    document: Mapping[str, Any] | None = None
+    document: Mapping[Any, Any] | None = None
+    whole: Mapping[Any, Any] | None = None
     issued_at: datetime | None = None
     expires_at: datetime | None = None
-
-
-_SIGNED = frozenset(dispatch.HCERT.values())  # families whose signature is verified here
 
 
 def read_checks(code: str | bytes | OpenedCode, *, trust: TrustList, now: datetime | None) -> Reading:
@@ -64,91 +67,157 @@ def read_checks(code: str | bytes | OpenedCode, *, trust: TrustList, now: dateti
     opened = code if isinstance(code, OpenedCode) else open_code(code)
     family, envelope = opened.family, opened.envelope
     if envelope is None or family is None:
-        return Reading(Checks(decode=False, signature=False if trust.keys and family in _SIGNED else None))
-    signer, signature = _signature(envelope, trust)
+        signed = False if trust.keys and family in FORMS and family is not Family.VDS_NC else None
+        return Reading(Checks(decode=False, signature=signed))
+    form = FORMS[family]
+    seal = _seal(envelope)
+    signer, signature = _signature(envelope, form, trust, seal)
     try:
-        claims = hc1.decode_claims(envelope.payload)
+        claims = form.decode(envelope)
     except MalformedError:
         return Reading(Checks(decode=False, signature=signature), kid=envelope.kid, signer=signer)
-    document = claims.hcert.get(hc1.EU_DCC)
-    readable = isinstance(document, Mapping)
+    payload = _payload(claims)
+    chained, revoked = _chained(seal, signer, claims, trust), None
+    if seal is not None:
+        authority = chain.authority_of(seal, trust)
+        if signer is not None and authority is not None:
+            signer = replace(signer, source=authority.source)
+        revoked = _serial_revoked(seal, trust, now)
+    elif signer is not None:
+        key = load_spki(signer.spki)
+        entries = list(revocation_entries(payload, claims.issuer, envelope.signature, key))
+        revoked = _revoked(entries, claims, signer, trust, now)
     checks = Checks(
-        decode=readable,
+        decode=claims.document is not None,
         signature=signature,
         time_valid=_time_valid(claims, now),
-        key_usage=_key_usage(family, document, signer, trust) if readable else None,
-        schema=dcc_schema.conforms(document) if readable and family is Family.HC1 else None,
-        revoked=_revoked(_entries(document, claims.issuer, envelope, signer), signer, trust, now)
-        if signer
+        key_usage=None if claims.document is None else _key_usage(claims, payload, seal, signer, trust),
+        schema=dcc_schema.conforms(claims.document)
+        if claims.family is Family.HC1 and claims.document is not None
         else None,
+        chain=chained,
+        revoked=revoked,
     )
     return Reading(
         checks,
+        family=claims.family,
         kid=envelope.kid,
         signer=signer,
         issuer=claims.issuer,
-        document=document if readable else None,
+        document=claims.document,
+        whole=claims.whole,
         issued_at=claims.issued_at,
         expires_at=claims.expires_at,
     )
 
 
-def _signature(envelope: Envelope, trust: TrustList) -> tuple[TrustedKey | None, bool | None]:
-    if not trust.keys:
+def _seal(envelope: Envelope) -> chain.SealSigner | None:
+    """The signer's certificate that a seal carries; ``None`` where there is none that can be read."""
+    if envelope.certificate is None:
+        return None
+    try:
+        return chain.signer_of(envelope.certificate)
+    except KeyRefusedError:
+        return None
+
+
+def _signature(
+    envelope: Envelope, form: Form, trust: TrustList, seal: chain.SealSigner | None
+) -> tuple[TrustedKey | None, bool | None]:
+    """The key that verifies. A seal is held against its own certificate; who vouches for it is the chain."""
+    if form.domain is not Domain.VDS_NC and not trust.keys:
         return None, None
+    keys = candidates(envelope, form, trust) or ((seal.key,) if seal else ())
     if envelope.alg is None:
         return None, False
-    for key in trust.candidates(envelope.kid or b""):
+    for key in keys:
         try:
-            if load_spki(key.spki).verify(envelope.alg, envelope.signature, envelope.to_be_signed):
+            if verifies(load_spki(key.spki), envelope, form):
                 return key, True
         except (KeyRefusedError, AlgorithmRefusedError):
             continue
     return None, False
 
 
-def _time_valid(claims: hc1.Claims, now: datetime | None) -> bool | None:
+def _payload(claims: Claims) -> Payload | None:
+    try:
+        return families.read(claims)
+    except MalformedError:
+        return None
+
+
+def _chained(
+    seal: chain.SealSigner | None, signer: TrustedKey | None, claims: Claims, trust: TrustList
+) -> bool | None:
+    if seal is None:
+        return signer.chained if signer else None
+    if chain.authority_of(seal, trust) is not None:
+        return True
+    return False if chain.names_held_country(seal, claims.issuer, trust) else None
+
+
+def _time_valid(claims: Claims, now: datetime | None) -> bool | None:
     if now is None:
         return None
     if claims.bad_time:
         return False
     if claims.issued_at is None and claims.expires_at is None:
         return None
-    begun = claims.issued_at is None or not is_ahead(claims.issued_at, now)
+    begins = (claims.issued_at, claims.not_before)
+    begun = not any(instant is not None and is_ahead(instant, now) for instant in begins)
     over = claims.expires_at is not None and is_over(claims.expires_at, now)
     return begun and not over
 
 
-def _key_usage(family: Family, document: Any, signer: TrustedKey | None, trust: TrustList) -> bool | None:
+def _key_usage(
+    claims: Claims,
+    payload: Payload | None,
+    seal: chain.SealSigner | None,
+    signer: TrustedKey | None,
+    trust: TrustList,
+) -> bool | None:
     """For the key that verified; where none did, for any of the certificates that were given by hand."""
+    if seal is not None:
+        return not chain.usage_findings(seal, vds_nc_kind(claims))
     given = [] if trust.signed_at else [key for same in trust.keys.values() for key in same]
     keys: Iterable[TrustedKey] = [signer] if signer else given
     keys = [key for key in keys if key.certificate is not None]
     if not keys:
         return None
-    if family is Family.AT1:  # signed by keys of its own, which carry none of the usages
+    if claims.family is Family.AT1:  # signed by keys of its own, which carry none of the usages
         return any(key.uses is None for key in keys)
-    letters = dcc.event_letters(document)
+    letters = (
+        dcc.event_letters(claims.document)
+        if claims.family is Family.HC1
+        else letters_of(payload.events if payload else ())
+    )
     return any(key.uses is None or letters <= key.uses for key in keys)
 
 
 def _revoked(
-    entries: Iterable[tuple[HashKind, bytes]], signer: TrustedKey, trust: TrustList, now: datetime | None
+    entries: Sequence[tuple[HashKind, bytes]],
+    claims: Claims,
+    signer: TrustedKey,
+    trust: TrustList,
+    now: datetime | None,
 ) -> bool | None:
     if isinstance(trust.revocation, NoRevocation):
         return None
-    scopes = scopes_of(signer)
-    if any(trust.revocation.holds(scope, kind, digest) for kind, digest in entries for scope in scopes):
+    if revoked_by(entries, signer, trust, claims.issued_at) is not None:
         return True
-    # not found in data that is not all there is no answer
+    return _complete(scopes_of(signer), trust, now)
+
+
+def _serial_revoked(seal: chain.SealSigner, trust: TrustList, now: datetime | None) -> bool | None:
+    authority = chain.authority_of(seal, trust)
+    if authority is None or isinstance(trust.revocation, NoRevocation):
+        return None
+    scope = authority_scope(authority.key_id)
+    if trust.revocation.holds(scope, HashKind.SERIAL, chain.serial_digest(seal.serial)):
+        return True
+    return _complete([scope], trust, now)
+
+
+def _complete(scopes: Iterable[bytes], trust: TrustList, now: datetime | None) -> bool | None:
+    """Not found in data that is not all there is no answer."""
     return None if now and any(trust.revocation.gap(scope, now) for scope in scopes) else False
-
-
-def _entries(
-    document: Any, issuer: str | None, envelope: Envelope, signer: TrustedKey
-) -> Iterable[tuple[HashKind, bytes]]:
-    try:
-        events = dcc.read_payload(document).events
-    except MalformedError:
-        events = ()
-    return revocation_entries(events, issuer, envelope.signature, load_spki(signer.spki))

@@ -32,6 +32,18 @@ class KeyStatus(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Domain(StrEnum):
+    """The worlds of keys: a key that is listed in one signs nothing in another."""
+
+    HCERT = "hcert"  # HC1 with EU DCC, DDCC, ICVP and health links
+    LT1 = "lt1"
+    AT1 = "at1"
+    SHC = "shc"
+    VDS_NC = "vds-nc"
+    DIVOC = "divoc"
+    NZCP = "nzcp"
+
+
 @dataclass(frozen=True, slots=True)
 class TrustedKey:
     """One public key that a trust list vouches for.
@@ -43,6 +55,10 @@ class TrustedKey:
     when no DCC usage OID restricts it. certificate: the signer's X.509 certificate, DER, where there is one.
     also_for: other countries for which this key may sign, by the list's own word (overseas territories).
     source: where the list has it from. lenient: only the public key could be read from the certificate.
+    domain: the world in which it signs; ``None`` for a key that somebody gave by hand, which may sign in any.
+    issuer: whose key it is, by the name that the family's documents use (``iss`` of a SMART Health Card or an
+    NZ COVID Pass, ``issuer`` of a DIVOC document); ``None`` where a list names no such owner. chained:
+    whether the chain of certificates that came with the key (``x5c``) holds; ``None`` when none came.
     """
 
     kid: bytes
@@ -56,14 +72,47 @@ class TrustedKey:
     also_for: frozenset[str] = frozenset()
     source: str = ""
     lenient: bool = False
+    domain: Domain | None = None
+    issuer: str | None = None
+    chained: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A country's CSCA, which vouches for the signers of its VDS-NC seals.
+
+    certificate: X.509, DER. spki: DER SubjectPublicKeyInfo, as in the certificate. key_id: its subject key
+    identifier, or the SHA-1 of its key where it names none. country: alpha-2 of its subject. not_before,
+    not_after: its period. source: where the list has it from. lenient: the strict X.509 reader refuses it.
+    """
+
+    certificate: bytes
+    spki: bytes
+    key_id: bytes
+    country: str | None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    status: KeyStatus = KeyStatus.ACTIVE
+    source: str = ""
+    lenient: bool = False
 
 
 class HashKind(IntEnum):
-    """What a revocation entry is the hash of (EU DCC revocation, numbered as on the wire)."""
+    """What a revocation entry is the hash of. The first three are numbered as in the EU's revocation lists.
+
+    RID: the revocation id of a SMART Health Card. RID_BEFORE: the same, only for cards issued before an
+    instant. FHIR: the hash of a card's bundle (``hash-fhir``). SERIAL: the serial number of a signer's
+    certificate, on its CSCA's CRL. DOCUMENT: a DIVOC certificate id.
+    """
 
     SIGNATURE = 0x0A
     UCI = 0x0B
     COUNTRYCODEUCI = 0x0C
+    RID = 0x20
+    RID_BEFORE = 0x21
+    FHIR = 0x22
+    SERIAL = 0x23
+    DOCUMENT = 0x24
 
 
 class Revocation(Protocol):
@@ -72,8 +121,12 @@ class Revocation(Protocol):
     def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
         """Whether ``digest`` (the first 16 bytes of SHA-256) is listed for ``scope``.
 
-        scope: a KID, or :func:`country_scope` for entries that hold for every key of a country.
+        scope: a KID, or :func:`country_scope` for entries that hold for every key of a country, or
+        :func:`authority_scope` for what a CSCA's CRL lists.
         """
+
+    def before(self, scope: bytes, digest: bytes) -> datetime | None:
+        """Documents issued before this instant are revoked (``RID_BEFORE``); ``None`` when none is listed."""
 
     def gap(self, scope: bytes, now: datetime) -> str | None:
         """Why the answer for ``scope`` cannot be relied on at ``now``; ``None`` when it can."""
@@ -84,6 +137,11 @@ def country_scope(country: str) -> bytes:
     return b"country:" + country.upper().encode()
 
 
+def authority_scope(key_id: bytes) -> bytes:
+    """The scope of the serial numbers on the CRL of the CSCA with this key identifier."""
+    return b"csca:" + key_id
+
+
 class NoRevocation:
     """For keys that were given by hand: no issuer published a list, so nothing is missing."""
 
@@ -91,9 +149,42 @@ class NoRevocation:
         """Never."""
         return False
 
+    def before(self, scope: bytes, digest: bytes) -> datetime | None:  # noqa: ARG002 - the protocol's
+        """Never."""
+        return None
+
     def gap(self, scope: bytes, now: datetime) -> str | None:  # noqa: ARG002 - the protocol's
         """No gap: an issuer that publishes none leaves none."""
         return None
+
+
+class ListedRevocation:
+    """Entries that were given by hand, such as a CRL beside a CSCA.
+
+    entries: (scope, kind, digest). until: up to when what stands for a scope can be relied on, ``None`` for
+    ever.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[tuple[bytes, HashKind, bytes]] = (),
+        until: Mapping[bytes, datetime | None] = MappingProxyType({}),
+    ) -> None:
+        self._entries = frozenset(entries)
+        self._until = dict(until)
+
+    def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
+        """Whether the entry was given."""
+        return (scope, kind, digest) in self._entries
+
+    def before(self, scope: bytes, digest: bytes) -> datetime | None:  # noqa: ARG002 - the protocol's
+        """Never: nothing that is given by hand carries instants."""
+        return None
+
+    def gap(self, scope: bytes, now: datetime) -> str | None:
+        """Whether what was given for the scope is over."""
+        until = self._until.get(scope)
+        return f"the CRL was valid until {until:%Y-%m-%d}" if until is not None and now > until else None
 
 
 class ListState(StrEnum):
@@ -140,17 +231,24 @@ def clock_state(now: datetime, floor: datetime) -> ClockState:
     return ClockState.BOUNDED if now - floor <= CLOCK_BOUND else ClockState.FLOOR_ONLY
 
 
+def key_name(kid: bytes, issuer: str | None) -> bytes:
+    """The name of a key among ``test_kids``: its KID, with its owner where lists name one."""
+    return kid if issuer is None else issuer.encode("utf-8", "surrogatepass") + b"#" + kid
+
+
 @dataclass(frozen=True, slots=True)
 class TrustList:
     """An immutable set of keys with the facts that stand beside it.
 
-    keys: by KID. test_kids: KIDs known only in a test environment. signed_at: the last verified signed
+    keys: by KID. authorities: CSCAs by key identifier. test_kids: of keys known only in a test environment,
+    by :func:`key_name`. signed_at: the last verified signed
     instant; ``None`` for keys given by hand, which have no age. revocation: where to look entries up.
     source: a word for people. generation: the store's number for this content.
     """
 
     keys: Mapping[bytes, tuple[TrustedKey, ...]]
     test_kids: frozenset[bytes] = frozenset()
+    authorities: Mapping[bytes, tuple[Authority, ...]] = field(default_factory=lambda: MappingProxyType({}))
     signed_at: datetime | None = None
     revocation: Revocation = field(default_factory=NoRevocation)
     source: str = ""
@@ -161,6 +259,7 @@ class TrustList:
         cls,
         keys: Iterable[TrustedKey],
         *,
+        authorities: Iterable[Authority] = (),
         test_kids: Iterable[bytes] = (),
         signed_at: datetime | None = None,
         revocation: Revocation | None = None,
@@ -179,8 +278,12 @@ class TrustList:
                 raise ValueError(
                     f"KID {kid.hex()} names {len(same)} keys; at most {MAX_KEYS_PER_KID} are taken"
                 )
+        by_key_id: dict[bytes, list[Authority]] = {}
+        for authority in authorities:
+            by_key_id.setdefault(authority.key_id, []).append(authority)
         return cls(
             keys=MappingProxyType({kid: tuple(same) for kid, same in by_kid.items()}),
+            authorities=MappingProxyType({key_id: tuple(same) for key_id, same in by_key_id.items()}),
             test_kids=frozenset(test_kids),
             signed_at=signed_at,
             revocation=revocation or NoRevocation(),
@@ -188,9 +291,25 @@ class TrustList:
             generation=generation,
         )
 
-    def candidates(self, kid: bytes) -> tuple[TrustedKey, ...]:
-        """Every key of this KID, withdrawn ones too, and those given without a KID."""
-        return self.keys.get(kid, ()) + (self.keys.get(b"", ()) if kid else ())
+    def candidates(
+        self, kid: bytes, domain: Domain | None = None, issuer: str | None = None
+    ) -> tuple[TrustedKey, ...]:
+        """Every key of this KID, withdrawn ones too, and those given without a KID.
+
+        domain: keys of it and keys of none; if there is no such key, those of other domains, so that their
+        use here can be named. issuer: where the family's keys are found by issuer and KID, the issuer that
+        the document names: keys of other owners are no candidates (``None``: not asked).
+        """
+        found = self.keys.get(kid, ()) + (self.keys.get(b"", ()) if kid else ())
+        if issuer is not None:
+            found = tuple(key for key in found if key.issuer in (None, issuer))
+        if domain is None:
+            return found
+        return tuple(key for key in found if key.domain in (None, domain)) or found
+
+    def knows_test_key(self, kid: bytes, issuer: str | None = None) -> bool:
+        """Whether this key is known in a test environment only."""
+        return key_name(kid, None) in self.test_kids or key_name(kid, issuer) in self.test_kids
 
     def state(self, now: datetime) -> ListState | None:
         """The list's state at ``now``; ``None`` for keys given by hand."""

@@ -19,6 +19,7 @@ from enum import StrEnum
 
 from verifier.assessment import Assessment
 from verifier.certificate import Certificate, Family
+from verifier.families import DOMESTIC
 from verifier.policy.bundle import RuleBundle, is_over
 from verifier.reasons import Finding, Reason, State, finding, state_of, worst_first
 from verifier.trust import ClockState, ListState
@@ -68,7 +69,10 @@ def decide(assessment: Assessment, bundle: RuleBundle | None) -> Verdict:
     """Judge an assessment by the rules in force; ``None`` when no bundle is in force here."""
     findings = list(assessment.findings)
     if assessment.certificate is not None:
-        findings += _rules(assessment, bundle)
+        findings += _rules(assessment.certificate, assessment.now, bundle)
+    elif state_of(findings) is State.PASS:
+        # nothing was proven and nothing was found: that is no answer, and whatever led here is ours
+        findings.append(finding(Reason.UNIT_FAULT, "no certificate and no reason"))
     duties: tuple[Duty, ...] = ()
     if assessment.list_state is ListState.STALE_3 and state_of(findings) is not State.RESCAN:
         duties = (Duty(DutyCode.SECOND_CHECK),)
@@ -101,12 +105,14 @@ def without_code(reason: Reason, detail: str = "") -> Verdict:
     )
 
 
-def _rules(assessment: Assessment, bundle: RuleBundle | None) -> list[Finding]:
+def _rules(certificate: Certificate, now: datetime | None, bundle: RuleBundle | None) -> list[Finding]:
     if bundle is None:
         return [finding(Reason.RULES_MISSING)]
-    if assessment.now is not None and is_over(bundle, assessment.now):
+    if now is not None and is_over(bundle, now):
         return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")]
-    events = assessment.certificate.events if assessment.certificate else ()
-    if bundle.diseases and any(event.disease not in bundle.diseases for event in events):
-        return [finding(Reason.DISEASE_OTHER)]
-    return []
+    found = []
+    if certificate.family in DOMESTIC and not bundle.domestic:
+        found.append(finding(Reason.UNSUPPORTED, f"{certificate.family} is a domestic certificate"))
+    if bundle.diseases and any(event.disease not in bundle.diseases for event in certificate.events):
+        found.append(finding(Reason.DISEASE_OTHER))
+    return found

@@ -7,7 +7,7 @@ a certificate says stands in it unless claims were asked for.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -17,6 +17,7 @@ import cbor2
 from appliance import judging
 from appliance.judging import Basis
 from verifier.assessment import Assessment, OpenedCode
+from verifier.certificate import Family
 from verifier.reading import Checks, Reading, read_checks
 from verifier.reasons import State
 from verifier.trust import ClockState
@@ -43,6 +44,23 @@ def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judged:
     now = None if basis.clock is ClockState.UNSYNCED else basis.now
     reading = read_checks(done.opened, trust=basis.trust, now=now)
     return Judged(done.verdict, reading, micros, done.assessment)
+
+
+def judge_cards(cards: Sequence[str | bytes | OpenedCode], basis: Basis) -> Judged:
+    """Several cards of one file as one answer: the worst verdict; a check is true only if true for all."""
+    judged = [judge(card, basis) for card in cards]
+    worst = max(judged, key=lambda one: EXIT_STATUS[one.verdict.state])
+    if len(judged) == 1:
+        return worst
+    reports = [asdict(one.reading.checks) for one in judged]
+    checks = Checks(**{name: _all(report[name] for report in reports) for name in reports[0]})
+    return replace(worst, reading=replace(worst.reading, checks=checks))
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    """True if all are; false if any is; else nobody knows."""
+    given = list(answers)
+    return False if False in given else None if None in given else True
 
 
 def unjudged(verdict: Verdict, checks: Checks) -> Judged:
@@ -72,14 +90,14 @@ def answer(
     out: dict[str, Any] = {
         "id": readable(identity) if isinstance(identity, str) else identity,
         "input": kind,
-        "family": verdict.family,
+        "family": reading.family or verdict.family,  # the payload may tell more than the container
         "state": verdict.state,
         "reasons": [{"code": f.code, "detail": f.detail} for f in verdict.reasons],
         "duties": [_without_none(asdict(duty)) for duty in verdict.duties],
         "checks": asdict(replace(reading.checks, picture=picture)),
         "issuer": {
             "country": reading.signer.country if reading.signer else None,
-            "kid": reading.kid.hex() if reading.kid is not None else None,
+            "kid": _kid(reading.kid, verdict.family),
             "source": reading.signer.source if reading.signer else None,
         },
         "list": _list(verdict),
@@ -93,8 +111,20 @@ def answer(
         out["text"] = text
     if claims:
         out["claims"] = plain(reading.document)
+        if reading.whole is not reading.document:
+            out["payload"] = plain(reading.whole)  # the container's claims round it
         out["issued_at"], out["expires_at"] = plain(reading.issued_at), plain(reading.expires_at)
     return out
+
+
+# Families whose KIDs are texts; those of the others are bytes, and shown in hex.
+_TEXT_KIDS = frozenset({Family.SHC, Family.NZCP, Family.DIVOC})
+
+
+def _kid(kid: bytes | None, family: Family | None) -> str | None:
+    if kid is None:
+        return None
+    return readable(kid.decode("utf-8", "replace")) if family in _TEXT_KIDS else kid.hex()
 
 
 def _list(verdict: Verdict) -> dict[str, Any] | None:
@@ -113,7 +143,7 @@ def _without_none(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A decoded value as JSON can say it: bytes in hex, no tags, NaN and infinities as null."""
+    """A decoded value as JSON can say it: bytes in hex, no tags, NaN and infinities as texts."""
     if isinstance(value, cbor2.CBORTag):
         return plain(value.value)
     if isinstance(value, Mapping):
@@ -127,7 +157,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float) and not math.isfinite(value):
-        return None
+        return str(value).replace("nan", "NaN")
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return str(value)

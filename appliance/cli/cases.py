@@ -1,8 +1,10 @@
 """Recorded cases, one JSON object a line: each judged alone, with its own keys, at its own clock.
 
-A case brings everything with it (``certs``, ``jwk``, ``jwks``, ``pubkey_pem``); nothing of this machine's
-trust store is used, time is judged only where a clock was recorded, and the rules are signature-only.
-A case that cannot be judged still gets its line.
+A case brings everything with it (``certs``, ``jwk``, ``jwks``, ``pubkey_pem``, ``csca`` with ``crl``, or the
+path of a key file beside the cases); nothing of this machine's trust store is used, time is judged only where
+a clock was recorded, and the rules are signature-only. A case that cannot be judged still gets its line; one
+that holds keys and nothing to judge is answered by whether they may be taken for an issuer of SMART Health
+Cards.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,10 +20,10 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from appliance.cli.answer import Judged, answer, judge, unjudged
+from appliance.cli.answer import Judged, answer, judge_cards, unjudged
 from appliance.errors import PictureError
 from appliance.judging import Basis
-from verifier.assessment import OpenedCode
+from verifier.assessment import OpenedCode, open_parts
 from verifier.certificate import Family
 from verifier.keys import KeyRefusedError, kid_of, trusted_key
 from verifier.policy.bundle import SIGNATURE_ONLY
@@ -29,20 +31,23 @@ from verifier.reading import Checks
 from verifier.reasons import Reason
 from verifier.trust import MAX_KEYS_PER_KID, TrustedKey, TrustList
 from verifier.verdict import without_code
-from verifier.wire import cose
+from verifier.wire import cose, shc, shc_keys
 from verifier.wire.errors import MalformedError
-from verifier.wire.keyfile import KeyFileError, kid_readings, parse_jwk, parse_keys
+from verifier.wire.keyfile import KeyFile, KeyFileError, kid_readings, listed_crls, parse_jwk, parse_trust
 
 
 class CaseError(ValueError):
-    """A line of a case file is no case; the message names the line and what is wrong with it."""
+    """A line of a case file is no case, or a file that it names cannot be read; the message says what is
+    wrong.
+    """
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Case:
-    """One recorded case: its line as read."""
+    """One recorded case: its line as read, and the folder of the file that it stands in."""
 
     line: Mapping[str, Any]
+    folder: Path = Path()
 
     @property
     def identity(self) -> Any:
@@ -68,7 +73,7 @@ def read_cases(path: Path) -> Iterator[Case]:
                 raise CaseError(f"{path.name}, line {number}: not JSON ({error})") from error
             if not isinstance(line, dict) or "id" not in line:
                 raise CaseError(f'{path.name}, line {number}: an object with an "id" is expected')
-            yield Case(line)
+            yield Case(line, path.parent)
 
 
 def run_case(case: Case, *, pictures: Path | None, claims: bool) -> dict[str, Any]:
@@ -76,17 +81,26 @@ def run_case(case: Case, *, pictures: Path | None, claims: bool) -> dict[str, An
 
     pictures: a folder; a case that names a picture is then read from there instead of from its text.
     """
+    if _holds_keys_only(case):
+        return accepted_keys(case)
+    try:
+        return _run(case, pictures, claims)
+    except CaseError as error:
+        judged = unjudged(without_code(Reason.UNIT_FAULT, str(error)), Checks(decode=False))
+        return answer(judged, identity=case.identity, kind="text", claims=claims)
+
+
+def _run(case: Case, pictures: Path | None, claims: bool) -> dict[str, Any]:
     names = _picture_names(case)
     if pictures is None or not names:
         judged = _judged(case, _payload(case))
         return answer(judged, identity=case.identity, kind="text", claims=claims)
     wanted = _expected(case)
     read, texts, micros = _read_pictures(pictures, names, wanted)
-    chosen = texts[0] if texts else None
     judged = (
-        unjudged(without_code(Reason.UNREADABLE), Checks(decode=False))
-        if chosen is None
-        else _judged(case, chosen)
+        _judged(case, _whole(texts))
+        if texts
+        else unjudged(without_code(Reason.UNREADABLE), Checks(decode=False))
     )
     return answer(
         judged,
@@ -94,32 +108,67 @@ def run_case(case: Case, *, pictures: Path | None, claims: bool) -> dict[str, An
         kind="image",
         picture=read and (not wanted or texts == wanted),
         picture_micros=micros,
-        text=chosen if isinstance(chosen, str) else None,
+        text=texts[0] if texts and isinstance(texts[0], str) else None,
         claims=claims,
     )
 
 
-def _judged(case: Case, payload: str | bytes | OpenedCode | None) -> Judged:
-    if payload is None:
+def _holds_keys_only(case: Case) -> bool:
+    payload = any(case.line.get(name) for name in ("text", "texts", "zip_b64", "cose", "png"))
+    return not payload and ("jwks" in case.line or "jwk" in case.line)
+
+
+def accepted_keys(case: Case) -> dict[str, Any]:
+    """Whether the issuer's keys of a case may be taken: ``{"id", "accept", "detail"}``."""
+    issuer = case.line.get("subject_alt_name")
+    keys = _jwks(case)
+    problems = [
+        problem
+        for jwk in keys
+        for problem in shc_keys.key_problems(
+            jwk, issuer=issuer if isinstance(issuer, str) else None, now=_clock(case.line.get("clock"))
+        )
+    ]
+    if not keys:
+        problems = ["no key in it"]
+    return {"id": case.identity, "accept": not problems, "detail": "; ".join(problems)}
+
+
+def _judged(case: Case, payloads: list[str | bytes | OpenedCode]) -> Judged:
+    if not payloads:
         return unjudged(
             without_code(Reason.NOT_CERT, "the case holds no payload that is read"), Checks(decode=False)
         )
-    return judge(payload, _basis(case))
+    return judge_cards(payloads, _basis(case))
 
 
-def _payload(case: Case) -> str | bytes | OpenedCode | None:
+def _payload(case: Case) -> list[str | bytes | OpenedCode]:
+    """What the case feeds: one code, or all the cards of a health-card file."""
     line = case.line
     if isinstance(line.get("text"), str):
-        return str(line["text"])
+        return _whole([str(line["text"])])
     if isinstance(line.get("zip_b64"), str):
         try:
-            return base64.b64decode(line["zip_b64"], validate=True)
+            return [base64.b64decode(line["zip_b64"], validate=True)]
         except ValueError:  # Base64 that is none
-            return b""
+            return [b""]
     if isinstance(line.get("cose"), str):
-        return _opened(line["cose"])
+        return [_opened(line["cose"])]
     texts = line.get("texts")
-    return str(texts[0]) if isinstance(texts, list) and texts else None
+    return _whole([str(text) for text in texts]) if isinstance(texts, list) and texts else []
+
+
+def _whole(texts: Sequence[str | bytes]) -> list[str | bytes | OpenedCode]:
+    """One text, the cards of a file, or the parts of one code."""
+    if len(texts) > 1:
+        return [open_parts([text for text in texts if isinstance(text, str)])]
+    text = texts[0]
+    if isinstance(text, str) and text.lstrip()[:1] == "{" and shc.is_card_file(text):
+        try:
+            return list(shc.cards_in(text))
+        except MalformedError as error:
+            return [OpenedCode(Family.SHC, None, error.finding())]
+    return [text]
 
 
 def _opened(hexadecimal: str) -> OpenedCode:
@@ -133,8 +182,18 @@ def _opened(hexadecimal: str) -> OpenedCode:
 
 
 def _basis(case: Case) -> Basis:
+    given = case_trust(case)
+    try:
+        revocation = listed_crls(given.crls, given.authorities) if given.crls else None
+    except KeyFileError:
+        revocation = None  # a CRL that nobody signed says nothing
     return Basis(
-        trust=TrustList.of(_bounded(case_keys(case)), source="case"),
+        trust=TrustList.of(
+            _bounded(list(given.keys)),
+            authorities=dict.fromkeys(given.authorities),
+            revocation=revocation,
+            source="case",
+        ),
         bundle=SIGNATURE_ONLY,
         now=_clock(case.line.get("clock")),
     )
@@ -159,22 +218,52 @@ def _clock(text: Any) -> datetime | None:
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
-def case_keys(case: Case) -> list[TrustedKey]:
-    """The keys that the case brings. One that is refused stays as a key that can verify nothing."""
+def case_trust(case: Case) -> KeyFile:
+    """What the case brings to trust. A key that is refused stays as one that can verify nothing."""
     line = case.line
     keys: list[TrustedKey] = []
-    certs = line.get("certs")
-    for text in certs if isinstance(certs, list) else ():
+    for text in _texts(line.get("certs")):
         keys += _certificate_keys(text)
-    jwks = line.get("jwks")
-    listed = jwks.get("keys") if isinstance(jwks, Mapping) else jwks
-    for jwk in [line.get("jwk"), *(listed if isinstance(listed, list) else [])]:
-        if isinstance(jwk, Mapping):
-            keys += _jwk_keys(jwk)
+    for jwk in _jwks(case):
+        keys += _jwk_keys(jwk)
+    given = KeyFile(tuple(keys))
+    for name in ("jwks", "jwk", "did"):
+        if isinstance(line.get(name), str):
+            given += _key_file(case, str(line[name]))
     if isinstance(line.get("pubkey_pem"), str):
         with suppress(KeyFileError, UnicodeEncodeError):
-            keys += parse_keys(line["pubkey_pem"].encode(), source="case")
-    return keys
+            given += parse_trust(line["pubkey_pem"].encode(), source="case")
+    for text in _texts(line.get("csca")):
+        with suppress(KeyFileError, ValueError):
+            given += KeyFile(authorities=parse_trust(base64.b64decode(text), source="case").authorities)
+    for text in _texts(line.get("crl")):
+        with suppress(KeyFileError, ValueError):
+            given += KeyFile(crls=parse_trust(base64.b64decode(text), source="case").crls)
+    return given
+
+
+def _texts(value: Any) -> list[str]:
+    """A text or a list of texts, as a list."""
+    return [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+
+
+def _jwks(case: Case) -> list[Mapping[str, Any]]:
+    """The JWKs that stand in the line itself."""
+    jwks = case.line.get("jwks")
+    listed = jwks.get("keys") if isinstance(jwks, Mapping) else jwks
+    keys = [case.line.get("jwk"), *(listed if isinstance(listed, list) else [])]
+    return [jwk for jwk in keys if isinstance(jwk, Mapping)]
+
+
+def _key_file(case: Case, name: str) -> KeyFile:
+    """A key file beside the cases; nothing above their folder is read."""
+    path = (case.folder / name).resolve()
+    if not path.is_relative_to(case.folder.resolve()):
+        raise CaseError(f"{case.identity}: {name} lies outside the folder of the cases")
+    try:
+        return parse_trust(path.read_bytes(), source="case")
+    except (OSError, KeyFileError) as error:
+        raise CaseError(f"{case.identity}: {name}: {error}") from error
 
 
 REFUSED = b"refused"  # in the place of a key: it cannot be loaded, so the code is ALG_REFUSED
@@ -208,8 +297,7 @@ def _expected(case: Case) -> list[str | bytes]:
         return [single]
     if isinstance(line.get("texts"), list):
         return [str(text) for text in line["texts"]]
-    payload = _payload(case)
-    return [payload] if isinstance(payload, bytes) else []
+    return [payload for payload in _payload(case) if isinstance(payload, bytes)]
 
 
 def _picture_names(case: Case) -> list[str]:

@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -90,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         verbs, "scan", "what the reader sees in pictures; judges nothing", "vaxgate scan ticket.png --json"
     )
     scan.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    scan.add_argument("--data-matrix", action="store_true", help="read DataMatrix too, not QR and Aztec only")
     scan.add_argument("--json", action="store_true", help="one object a line, one line an image")
     scan.set_defaults(run=_scan)
 
@@ -149,7 +151,7 @@ def _scan(options: argparse.Namespace) -> int:
     for path in options.images:
         before = time.perf_counter_ns()
         try:
-            codes = read_image(path)
+            codes = read_image(path, data_matrix=options.data_matrix)
         except PictureError as error:
             print(f"vaxgate: {path}: {error}", file=sys.stderr)
             codes = []
@@ -199,6 +201,7 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
     from appliance.kiosk.hub import Hub
     from appliance.kiosk.server import KioskServer
     from appliance.lights import open_lamp
+    from appliance.scanner import look
     from trustsync.paths import trust_dir
     from trustsync.store import open_store
 
@@ -214,6 +217,7 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
             down_s=config.camera.down_s,
             time_zone=config.site.time_zone,
             on_answer=_say_times if stats else None,
+            read=partial(look, data_matrix=config.camera.data_matrix),
         )
         gate.start()
         print(kiosk.url, flush=True)

@@ -9,8 +9,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,14 +19,16 @@ from typing import Any, BinaryIO
 from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, readable, unjudged
 from appliance.judging import Basis
 from trustsync.errors import NoListError, SettingsError, TrustSyncError
-from verifier.assessment import open_code
+from verifier.assessment import OpenedCode, open_code, open_parts
 from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
 from verifier.reading import Checks, read_checks
 from verifier.reasons import CATALOGUE, Finding, Reason, State
-from verifier.trust import TrustedKey, TrustList, clock_state
+from verifier.trust import TrustList, clock_state
 from verifier.verdict import without_code
+from verifier.wire import shc
 from verifier.wire.dispatch import recognise
-from verifier.wire.keyfile import KeyFileError, parse_keys
+from verifier.wire.errors import MalformedError
+from verifier.wire.keyfile import KeyFile, KeyFileError, listed_crls, parse_trust
 
 EXAMPLES = """examples:
   vaxgate-verify 'HC1:6BFOXN…'                        the text of a code
@@ -40,6 +42,7 @@ exit status: 0 PASS, 10 CHECK, 20 FAIL, 30 RESCAN, 40 OUT; of many the highest; 
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
 MAX_LINE = 1024 * 1024  # bytes of a line on stdin; no code has more than 7,089 characters
 _TEXT_SUFFIX = ".txt"
+_CARD_SUFFIX = ".smart-health-card"
 _COLOUR = {State.PASS: "32", State.CHECK: "33", State.FAIL: "31", State.RESCAN: "37", State.OUT: "35"}
 _SIGN = {State.PASS: "✓", State.CHECK: "!", State.FAIL: "✗", State.RESCAN: "○", State.OUT: "—"}
 
@@ -96,7 +99,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="PATH",
-        help="PEM, DER, JWK, JWKS, DID document or a trust store; repeatable (default: this machine's store)",
+        help="PEM, DER, JWK, JWKS, DID document, CSCA, CRL or a trust store; repeatable "
+        "(default: this machine's store)",
     )
     parser.add_argument(
         "--rules", metavar="PATH|signature-only", help="rule bundle (default: the one in force)"
@@ -117,14 +121,14 @@ def _inputs(options: argparse.Namespace) -> int:
     if options.pictures is not None:
         raise UsageError("--pictures goes with --cases; images are given as arguments")
     worst = count = 0
-    for identity, kind, judged, text, micros in _judge_inputs(options.inputs, _judging(options)):
+    for given, judged in _judge_inputs(options.inputs, _judging(options)):
         result = answer(
             judged,
-            identity=identity,
-            kind=kind,
-            picture=None if kind == "text" else text is not None,
-            picture_micros=micros,
-            text=text if options.claims else None,
+            identity=given.identity,
+            kind=given.kind,
+            picture=None if given.kind == "text" else given.text is not None,
+            picture_micros=given.micros,
+            text=given.text if options.claims else None,
             claims=options.claims,
         )
         if options.explain and options.json:
@@ -137,27 +141,104 @@ def _inputs(options: argparse.Namespace) -> int:
     return worst
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Given:
+    """One code as it was given: id, kind of input, payload (``None``: none was read), microseconds of
+    reading.
+    """
+
+    identity: str
+    kind: str
+    payload: str | bytes | OpenedCode | None
+    text: str | None = None
+    micros: int | None = None
+
+
 def _judge_inputs(
-    inputs: list[str], judged: Callable[[str | bytes], Judged]
-) -> Iterator[tuple[str, str, Judged, str | None, int | None]]:
-    """Each code: id, kind of input, judgement, its text if one was read, microseconds of reading."""
+    inputs: list[str], judged: Callable[[str | bytes | OpenedCode], Judged]
+) -> Iterator[tuple[_Given, Judged]]:
+    """Each code with its judgement, as they come; the parts of one code are one."""
+    for given in _together(_codes(inputs)):
+        if given.payload is None:
+            yield given, unjudged(without_code(Reason.UNREADABLE), Checks(decode=False))
+        else:
+            yield given, judged(given.payload)
+
+
+def _together(codes: Iterable[_Given]) -> Iterator[_Given]:
+    """Parts of many-part codes as one code each, under the id of the first; incomplete ones come last."""
+    waiting: list[dict[int, _Given]] = []  # of each code the parts by their number
+    for given in codes:
+        try:
+            part = shc.part_of(given.payload) if isinstance(given.payload, str) else None
+        except MalformedError:
+            part = None  # a broken one is judged as it is
+        if part is None:
+            yield given
+            continue
+        whole = next(
+            (parts for parts in waiting if _count(parts) == part.count and _fits(parts, part, given)), None
+        )
+        if whole is None:
+            waiting.append(whole := {})
+        whole.setdefault(part.number, given)
+        if len(whole) == part.count:
+            waiting.remove(whole)
+            yield _joined(whole)
+    yield from map(_joined, waiting)
+
+
+def _count(parts: dict[int, _Given]) -> int:
+    first = shc.part_of(str(next(iter(parts.values())).payload))
+    return first.count if first else 0
+
+
+def _fits(parts: dict[int, _Given], part: shc.Part, given: _Given) -> bool:
+    """Whether a part may belong to these: its place is free, or it is the one that is there."""
+    there = parts.get(part.number)
+    return there is None or there.payload == given.payload
+
+
+def _joined(parts: dict[int, _Given]) -> _Given:
+    first = next(iter(parts.values()))
+    texts = [str(given.payload) for given in parts.values()]
+    micros = sum(given.micros or 0 for given in parts.values()) or None
+    return replace(first, payload=open_parts(texts), micros=micros)
+
+
+def _codes(inputs: list[str]) -> Iterator[_Given]:
+    """Each code of the arguments, in their order."""
     number_of_text = 0
     for given in inputs:
         if given == "-":
             for number, line in enumerate(_bounded(sys.stdin.buffer), 1):
                 text = _decoded(line.rstrip(b"\r\n"))
-                yield str(number), "text", judged(text), text, None
+                yield _Given(str(number), "text", text, text)
         elif given.endswith(_TEXT_SUFFIX) and not _is_code(given):
             for number, text in _lines(Path(given)):
-                yield f"{Path(given).name}:{number}", "text", judged(text), text, None
+                yield _Given(f"{Path(given).name}:{number}", "text", text, text)
+        elif given.endswith(_CARD_SUFFIX) and not _is_code(given):
+            yield from _cards(Path(given))
         elif _is_image(given):
-            yield from _judge_image(Path(given), judged)
+            yield from _image(Path(given))
         else:
             number_of_text += 1
-            yield str(number_of_text), "text", judged(given), given, None
+            yield _Given(str(number_of_text), "text", given, given)
 
 
-def _judge_image(path: Path, judged: Any) -> Iterator[tuple[str, str, Judged, str | None, int | None]]:
+def _cards(path: Path) -> Iterator[_Given]:
+    """The cards of a health-card file, each for itself."""
+    try:
+        cards = shc.cards_in(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except (MalformedError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: no file of SMART Health Cards ({type(error).__name__})") from error
+    for number, card in enumerate(cards, 1):
+        yield _Given(f"{path.name}:{number}", "text", card, card)
+
+
+def _image(path: Path) -> Iterator[_Given]:
     from appliance.errors import PictureError
     from appliance.scanner import read_image
 
@@ -171,10 +252,10 @@ def _judge_image(path: Path, judged: Any) -> Iterator[tuple[str, str, Judged, st
         print(f"vaxgate-verify: {readable(path.name)}: {error}", file=sys.stderr)
         codes = []
     if not codes:
-        yield path.name, "image", unjudged(without_code(Reason.UNREADABLE), Checks(decode=False)), None, None
+        yield _Given(path.name, "image", None)
     for code in codes:
         text = code.text if code.text is not None else code.data.decode("latin-1")
-        yield path.name, "image", judged(code.payload), text, code.micros
+        yield _Given(path.name, "image", code.payload, text, code.micros)
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
@@ -217,15 +298,15 @@ def _is_image(given: str) -> bool:
     return is_image
 
 
-def _judging(options: argparse.Namespace) -> Callable[[str | bytes], Judged]:
+def _judging(options: argparse.Namespace) -> Callable[[str | bytes | OpenedCode], Judged]:
     """How to judge a code: by the time and the list of that moment, so that a long run does not grow old."""
     at = _instant(options.at)
     own = _own_rules(options.rules)
     stores = [path for path in options.trust if _is_folder(path)]
     if options.trust and not stores:
-        keys = _given_keys(options.trust)
+        keys = _given_trust(options.trust)
 
-        def by_keys(code: str | bytes) -> Judged:
+        def by_keys(code: str | bytes | OpenedCode) -> Judged:
             now = at or datetime.now(UTC)
             return judge(code, Basis(keys, in_force(own or (SIGNATURE_ONLY,), now), now))
 
@@ -241,7 +322,7 @@ def _judging(options: argparse.Namespace) -> Callable[[str | bytes], Judged]:
         raise UsageError(str(error)) from error
     told: set[str] = set()
 
-    def by_store(code: str | bytes) -> Judged:
+    def by_store(code: str | bytes | OpenedCode) -> Judged:
         now = at or datetime.now(UTC)
         try:
             held = store.current()
@@ -258,12 +339,12 @@ def _judging(options: argparse.Namespace) -> Callable[[str | bytes], Judged]:
     return by_store
 
 
-def _out(code: str | bytes, reason: Reason, at: datetime | None) -> Judged:
+def _out(code: str | bytes | OpenedCode, reason: Reason, at: datetime | None) -> Judged:
     """No list on this machine: the unit is out, and the report says only what needs no list.
 
     at: the instant that was given; this machine's clock alone, with no floor to hold it against, is no time.
     """
-    opened = open_code(code)
+    opened = code if isinstance(code, OpenedCode) else open_code(code)
     verdict = replace(without_code(reason), family=opened.family)
     return Judged(verdict, read_checks(opened, trust=TrustList.of([]), now=at), {})
 
@@ -282,20 +363,25 @@ def _is_folder(path: Path) -> bool:
         ) from error
 
 
-def _given_keys(paths: list[Path]) -> TrustList:
-    keys: list[TrustedKey] = []
+def _given_trust(paths: list[Path]) -> TrustList:
+    given = KeyFile()
     for path in paths:
         try:
             data = path.read_bytes()
         except OSError as error:
             raise UsageError(f"--trust {_shown(path)}: {error.strerror}") from error
         try:
-            keys += parse_keys(data, source=path.name)
+            given += parse_trust(data, source=path.name)
         except KeyFileError as error:
             raise UsageError(f"--trust {path}: {error}") from error
     try:
-        return TrustList.of(dict.fromkeys(keys), source="given")
-    except ValueError as error:
+        return TrustList.of(
+            dict.fromkeys(given.keys),
+            authorities=dict.fromkeys(given.authorities),
+            revocation=listed_crls(given.crls, given.authorities) if given.crls else None,
+            source="given",
+        )
+    except ValueError as error:  # a CRL of nobody given, or too many keys of one KID
         raise UsageError(f"--trust: {error}") from error
 
 
@@ -352,7 +438,8 @@ def _cases(options: argparse.Namespace) -> int:
     try:
         for case in read_cases(options.cases):
             result = run_case(case, pictures=options.pictures, claims=options.claims or options.compare)
-            worst = max(worst, EXIT_STATUS[State(result["state"])])
+            accepted = State.PASS if result.get("accept") else State.FAIL  # of a case that holds keys alone
+            worst = max(worst, EXIT_STATUS[State(result.get("state", accepted))])
             count += 1
             if options.compare:
                 comparison.add(case, result)

@@ -5,6 +5,7 @@ The rules this module keeps:
 * A name is a stranger's text: control and direction characters are taken out, its length is bounded, and it
   is shown as text and never as markup.
 * Name and birth date are shown for comparison with the passport: a signature says nothing about the bearer.
+* An issuer that is named by an address is shown as its host, the part that tells who it is; never as a link.
 * A text of a code, an identifier or a diagnosis is never among the facts.
 
     facts = of_verdict(verdict)
@@ -18,8 +19,10 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from appliance.kiosk.texts import FAMILIES, WAITING
 from appliance.signals import SAYINGS, Signal, signal_of
 from appliance.supply import Snapshot
 from verifier.certificate import Certificate
@@ -32,6 +35,7 @@ from verifier.verdict import Duty, DutyCode, Verdict
 Facts = dict[str, Any]
 
 MAX_NAME = 80
+MAX_ISSUER = 48
 MAX_MARKS = 4  # combining marks on one letter; Vietnamese needs two
 
 DUTY_TEXTS: dict[DutyCode, tuple[str, str]] = {
@@ -78,11 +82,21 @@ def of_signal(signal: Signal) -> Facts:
         "headline": {"vi": saying.hint_vi, "en": saying.hint_en},
         "reasons": [],
         "duties": [],
+        "parts": None,
         "holder": None,
         "family": None,
+        "document": None,
         "issuer": None,
         "last": None,
     }
+
+
+def of_waiting(have: int, count: int) -> Facts:
+    """The facts while parts of a many-part code are gathered: the unit is ready for the next one."""
+    facts = of_signal(Signal.READY)
+    facts["headline"] = {lang: text.format(have=have, count=count) for lang, text in WAITING.items()}
+    facts["parts"] = {"have": have, "count": count}
+    return facts
 
 
 def of_findings(signal: Signal, findings: Iterable[Finding]) -> Facts:
@@ -104,13 +118,33 @@ def of_findings(signal: Signal, findings: Iterable[Finding]) -> Facts:
 def of_verdict(verdict: Verdict) -> Facts:
     """The facts of a verdict."""
     facts = of_findings(signal_of(verdict.state), verdict.reasons)
-    facts["family"] = None if verdict.family is None else verdict.family.value
     facts["duties"] = [_duty(duty) for duty in verdict.duties]
     certificate = verdict.certificate
+    # What was proven names the document more closely than how its text begins.
+    family = verdict.family if certificate is None else certificate.family
+    if family is not None:
+        facts["family"], facts["document"] = family.value, FAMILIES[family]
     if certificate is not None:
         facts["holder"] = _holder(certificate)
-        facts["issuer"] = plain(certificate.issuer or certificate.key.country or "", 24) or None
+        facts["issuer"] = issuer_name(certificate.issuer or certificate.key.country or "") or None
     return facts
+
+
+def issuer_name(text: str) -> str:
+    """An issuer as an officer reads it: the host of an address or of a ``did:web``, anything else as it is.
+
+    A long host loses its beginning: whose name it is stands at its end.
+    """
+    host = ""
+    if text.startswith(("https://", "http://", "did:web:")):
+        address = f"//{text[8:].split(':', 1)[0]}" if text.startswith("did:web:") else text
+        try:
+            host = plain(urlsplit(address).hostname or "", 16 * MAX_NAME)
+        except ValueError:  # brackets that hold no address
+            host = ""
+    if not host:
+        return plain(text, MAX_ISSUER)
+    return host if len(host) <= MAX_ISSUER else "…" + host[1 - MAX_ISSUER :]
 
 
 def _holder(certificate: Certificate) -> dict[str, str]:
@@ -144,7 +178,7 @@ def _filled(text: str, numbers: dict[str, int]) -> str:
 
 def as_last(facts: Facts) -> Facts:
     """What stays of a result on the ready page until it is cleared: its own state beside its own name."""
-    kept = ("state", "sign", "colour", "word", "headline", "holder", "issuer")
+    kept = ("state", "sign", "colour", "word", "headline", "holder", "document", "issuer")
     return {name: facts[name] for name in kept}
 
 

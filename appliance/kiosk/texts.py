@@ -9,12 +9,40 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+from verifier.certificate import Family
+
+# What a document is, as an officer would name it; the families that are only recognised have their names too.
+FAMILIES: dict[Family, dict[str, str]] = {
+    Family.HC1: {"vi": "Chứng nhận COVID số (chuẩn EU)", "en": "Digital COVID certificate (EU standard)"},
+    Family.LT1: {"vi": "Chứng nhận nội địa (LT1)", "en": "Domestic certificate (LT1)"},
+    Family.AT1: {"vi": "Chứng nhận nội địa của Áo (AT1)", "en": "Austrian domestic certificate (AT1)"},
+    Family.DDCC: {"vi": "Giấy tờ COVID-19 số của WHO (DDCC)", "en": "WHO digital COVID-19 document (DDCC)"},
+    Family.ICVP: {
+        "vi": "Chứng nhận tiêm chủng quốc tế (ICVP)",
+        "en": "International Certificate of Vaccination (ICVP)",
+    },
+    Family.SHC: {"vi": "Thẻ sức khỏe SMART", "en": "SMART Health Card"},
+    Family.VDS_NC: {"vi": "Mã ICAO (VDS-NC)", "en": "ICAO seal (VDS-NC)"},
+    Family.DIVOC: {"vi": "Chứng nhận DIVOC", "en": "DIVOC certificate"},
+    Family.NZCP: {"vi": "Thẻ COVID của New Zealand", "en": "NZ COVID Pass"},
+    Family.DOC_2D: {"vi": "Giấy tờ Pháp (2D-Doc)", "en": "French document (2D-Doc)"},
+    Family.VHL: {"vi": "Liên kết hồ sơ sức khỏe", "en": "Health link"},
+    Family.NL2: {"vi": "Chứng nhận nội địa của Hà Lan", "en": "Dutch domestic certificate"},
+    Family.VDS: {"vi": "Dấu số ICAO (VDS)", "en": "ICAO visible digital seal"},
+}
+
+WAITING = {
+    "vi": "Đã đọc {have} / {count} phần, đưa phần tiếp theo",
+    "en": "{have} of {count} parts read, hold up the next",
+}
+
 TEXTS: dict[str, dict[str, str]] = {
     "title": {"vi": "Vaxgate · Bàn kiểm tra", "en": "Vaxgate · Officer's desk"},
     "compare": {"vi": "So với hộ chiếu", "en": "Compare with the passport"},
     "name": {"vi": "Họ và tên", "en": "Name"},
     "birth_date": {"vi": "Ngày sinh", "en": "Birth date"},
     "issuer": {"vi": "Nơi cấp", "en": "Issuer"},
+    "document": {"vi": "Loại giấy tờ", "en": "Document"},
     "last": {"vi": "Kết quả vừa rồi", "en": "Last result"},
     "duties": {"vi": "Nghĩa vụ", "en": "Duties"},
     "list": {"vi": "Danh sách tin cậy", "en": "Trust list"},

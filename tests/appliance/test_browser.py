@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clinic import clinic_at
 from desk import NOW, Desk, person, vaccination
 from gate_rig import image_of, snapshot_of, stained
 from selenium import webdriver
@@ -19,9 +20,10 @@ from selenium.webdriver.common.by import By
 
 from appliance.camera.files import FolderCamera
 from appliance.gate import Gate
-from appliance.kiosk.facts import of_findings, of_signal, of_verdict
+from appliance.kiosk.facts import of_findings, of_signal, of_verdict, of_waiting
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.server import KioskServer
+from appliance.kiosk.texts import FAMILIES
 from appliance.lights import MockLamp, read_signal
 from appliance.signals import Signal
 from appliance.supply import FixedTrust
@@ -218,6 +220,24 @@ def test_shape_sign_and_word_tell_the_state_and_every_text_stands_out(
     assert_contrast(page)
 
 
+@pytest.mark.scenario("SC-F10")
+def test_the_page_counts_the_parts_and_names_the_document(page: Page, hub: Hub, desk: Desk) -> None:
+    """Ready, with so many parts; then the kind of document and its issuer beside the name."""
+    hub.publish(of_waiting(1, 3))
+    page.until(lambda: page.text("headline") == "1 of 3 parts read, hold up the next")
+    assert (page.text("word"), page.root("data-signal")) == ("READY", "READY")
+    hub.publish(smart_card_facts(desk), result=True)
+    page.until(lambda: "Trương Mỹ Ước" in page.text("person"))
+    assert (page.text("document"), page.text("issuer")) == ("SMART Health Card", "health.example")
+    assert page.browser.find_elements(By.CSS_SELECTOR, "main a") == []
+    assert_contrast(page)
+
+
+def smart_card_facts(desk: Desk, issuer: str = "https://health.example/cards", *name: str) -> dict[str, Any]:
+    (text,) = clinic_at(desk, issuer).parts(1, *name[:2])
+    return of_verdict(desk.judged(text).verdict)
+
+
 def assert_contrast(page: Page) -> None:
     found: dict[str, float] = page.browser.execute_script(CONTRAST)
     assert len(found) >= 5
@@ -300,6 +320,9 @@ def test_word_and_headline_fit_the_screen(
     long = person(
         nam={"fn": "Weißmüller-Østergaard van der Meulen", "gn": "Jörg-Günther Maximilian", "fnt": "X"}
     )
+    host = "vaccination-certificates.health.example-state.gov.example"
+    longest = smart_card_facts(desk, f"https://{host}/cards", *long["nam"].values())
+    longest["document"] = max(FAMILIES.values(), key=lambda names: len(names[language]))
     page.browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False},
@@ -307,20 +330,29 @@ def test_word_and_headline_fit_the_screen(
     try:
         page.browser.get("about:blank")
         page.browser.get(f"{page.url}#{language}")
-        for facts in (*SHOWN.values(), verdict_facts(desk, long, exp=EXPIRED), verdict_facts(desk, exp=None)):
-            shown = hub.publish(facts)
-            page.until(lambda shown=shown: page.browser.execute_script(SHOWN_ID, shown))
-            cut = page.browser.execute_script(CUT)
-            assert cut == [], (facts["signal"], cut)
+        for facts in (
+            *SHOWN.values(),
+            of_waiting(31, 32),
+            verdict_facts(desk, long, exp=EXPIRED),
+            verdict_facts(desk, exp=None),
+            longest,
+        ):
+            assert_fits(page, hub.publish(facts), facts["signal"])
+        assert_fits(page, hub.publish(of_signal(Signal.READY), keep_last=True), "the last result")
     finally:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def assert_fits(page: Page, shown: int, name: str) -> None:
+    page.until(lambda: bool(page.browser.execute_script(SHOWN_ID, shown)))
+    assert page.browser.execute_script(CUT) == [], name
 
 
 SHOWN_ID = "return Number(document.documentElement.dataset.shown) === arguments[0]"
 CUT = """
 const out = [];
 for (const node of document.querySelectorAll(
-    "#sign, #word, #headline, #name, #birth-date, #language, footer b")) {
+    "#sign, #word, #headline, #name, #birth-date, #document, #issuer, #language, footer b")) {
   if (node.offsetParent === null || !node.textContent) continue;
   const box = node.getBoundingClientRect();
   const round = (node.closest(".verdict, .person") || document.documentElement).getBoundingClientRect();

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from clinic import clinic_at
 from desk import Desk, person, vaccination
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,11 +21,22 @@ from hypothesis import strategies as st
 from appliance.demo import read_events
 from appliance.errors import ApplianceError
 from appliance.kiosk import HEADERS, MAX_STREAMS, create_app
-from appliance.kiosk.facts import MAX_MARKS, MAX_NAME, of_findings, of_signal, of_verdict, plain
+from appliance.kiosk.facts import (
+    MAX_ISSUER,
+    MAX_MARKS,
+    MAX_NAME,
+    issuer_name,
+    of_findings,
+    of_signal,
+    of_verdict,
+    of_waiting,
+    plain,
+)
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.server import KioskServer
-from appliance.kiosk.texts import TEXTS
+from appliance.kiosk.texts import FAMILIES, TEXTS, WAITING
 from appliance.signals import SAYINGS, Signal
+from verifier.certificate import Family
 from verifier.reasons import CATALOGUE, Reason, finding
 from verifier.verdict import Duty, DutyCode, Verdict
 
@@ -366,6 +378,89 @@ def test_the_facts_hold_no_code_no_identifier_and_no_diagnosis(desk: Desk) -> No
     facts = str(of_verdict(desk.judged(text).verdict))
     for secret in (text[4:40], "SECRETID", "840539006", "EU/1/20/1528", "1119349007"):
         assert secret not in facts
+
+
+ISSUERS = {
+    "https://spec.smarthealth.cards/examples/issuer": "spec.smarthealth.cards",
+    "https://Health.Example:8443/cards?x=1": "health.example",
+    "https://gov.vn@evil.example/": "evil.example",
+    "http://cowin.gov.in": "cowin.gov.in",
+    "did:web:nzcp.covid19.health.nz": "nzcp.covid19.health.nz",
+    "did:web:health.example:cards:1": "health.example",
+    "did:india": "did:india",
+    "VN": "VN",
+    "AUS": "AUS",
+    "https://[": "https://[",
+    "https://": "https://",
+    "https:///cards": "https:///cards",
+    "": "",
+    "https://" + "gov.vn." * 20 + "evil.example/": "…" + ("gov.vn." * 20 + "evil.example")[1 - MAX_ISSUER :],
+    "https://a\u202eb.example/": "ab.example",
+    "Ministry " * 20: "Ministry Ministry Ministry Ministry Ministry Mi…",
+}
+
+
+@pytest.mark.parametrize("text", list(ISSUERS))
+def test_an_issuer_is_shown_by_its_host_and_never_as_a_link(text: str) -> None:
+    """Whose name it is stands at a host's end, so the end is what stays."""
+    shown = issuer_name(text)
+    assert shown == ISSUERS[text]
+    assert len(shown) <= MAX_ISSUER
+
+
+@given(st.one_of(st.text(max_size=120), st.text(max_size=120).map(lambda text: f"https://{text}")))
+def test_any_issuer_is_short_and_printable(text: str) -> None:
+    """Whatever a code says, it is one line and never an error."""
+    shown = issuer_name(text)
+    assert len(shown) <= MAX_ISSUER
+    assert not any(unicodedata.category(char)[0] == "C" for char in shown)
+
+
+def test_a_smart_card_is_named_with_its_issuers_host(desk: Desk) -> None:
+    """What kind of document, whose, and who is to be compared."""
+    (text,) = clinic_at(desk).parts(1)
+    facts = of_verdict(desk.judged(text).verdict)
+    assert (facts["state"], facts["family"], facts["issuer"]) == ("PASS", "SHC", "health.example")
+    assert facts["document"] == {"vi": "Thẻ sức khỏe SMART", "en": "SMART Health Card"}
+    assert facts["holder"] == {
+        "name": "Trương Mỹ Ước", "passport_name": "", "birth_date": "1969-04-05",
+    }  # fmt: skip
+
+
+def test_a_name_of_one_text_is_shown_as_it_is(desk: Desk) -> None:
+    """Some documents do not tell a surname from given names."""
+    (text,) = clinic_at(desk).parts(1, family="NGUYEN  BAO DUY", given="")
+    assert of_verdict(desk.judged(text).verdict)["holder"]["name"] == "NGUYEN BAO DUY"
+
+
+def test_what_stays_beside_ready_names_its_document(hub: Hub, desk: Desk) -> None:
+    """The last result keeps its kind and issuer with its name."""
+    (text,) = clinic_at(desk).parts(1)
+    hub.publish(of_verdict(desk.judged(text).verdict), result=True)
+    hub.publish(of_signal(Signal.READY), keep_last=True)
+    last = hub.current()["last"]
+    assert (last["document"]["en"], last["issuer"]) == ("SMART Health Card", "health.example")
+
+
+@pytest.mark.scenario("SC-F10")
+def test_the_facts_while_parts_are_gathered_are_ready_and_a_number() -> None:
+    """No state, nobody's name, and the count for people and machines."""
+    facts, ready = of_waiting(1, 3), of_signal(Signal.READY)
+    assert facts == ready | {
+        "headline": {
+            "vi": "Đã đọc 1 / 3 phần, đưa phần tiếp theo",
+            "en": "1 of 3 parts read, hold up the next",
+        },
+        "parts": {"have": 1, "count": 3},
+    }
+
+
+@pytest.mark.parametrize("family", list(Family))
+def test_every_family_has_its_name_in_both_languages(family: Family) -> None:
+    """No officer has to read a code's prefix."""
+    assert set(FAMILIES[family]) == {"vi", "en"}
+    assert all(FAMILIES[family].values())
+    assert set(WAITING) == {"vi", "en"}
 
 
 @pytest.mark.parametrize("code", list(Reason))

@@ -1,4 +1,4 @@
-"""Reading codes: exactly, each once, and nothing but QR and Aztec."""
+"""Reading codes: exactly, each once, and nothing but QR and Aztec, or DataMatrix where it is asked for."""
 
 from __future__ import annotations
 
@@ -92,6 +92,38 @@ def test_other_kinds_of_code_are_not_looked_for(tmp_path: Path, name: str) -> No
     """A bar code on a passport's back is no Scan; looking for it costs twenty times as much."""
     barcode = zxingcpp.create_barcode("12345678", getattr(zxingcpp.BarcodeFormat, name))
     assert read_image(picture(tmp_path, zxing_image(barcode))) == []
+
+
+DATA_MATRIX = {
+    "HC1": (HC1, HC1),
+    "part of a card": ("shc:/1/2/567629095243", "shc:/1/2/567629095243"),
+    "accents": ("Đặng Thị Đào", "Đặng Thị Đào"),
+    "braces": ('{"data":{"hdr":{}}}', '{"data":{"hdr":{}}}'),
+    "bytes": (b"PK\x03\x04\xc8\xff\x00\x01\x02\xfe", None),
+}
+
+
+@pytest.mark.parametrize("name", list(DATA_MATRIX))
+def test_data_matrix_comes_out_as_the_others_where_it_is_asked_for(tmp_path: Path, name: str) -> None:
+    """Text exactly as in the symbol, bytes as bytes; in a picture and in a frame."""
+    content, text = DATA_MATRIX[name]
+    image = zxing_image(zxingcpp.create_barcode(content, zxingcpp.BarcodeFormat.DataMatrix))
+    (code,) = read_image(picture(tmp_path, image), data_matrix=True)
+    assert (code.text, code.payload, code.format) == (text, content, "DataMatrix")
+    frame = Image.new("L", (1280, 720), 170)
+    frame.paste(image, (400, 200))
+    assert [seen.payload for seen in look(luma_of(frame), data_matrix=True).codes] == [content]
+    assert look(luma_of(frame)) == Look()
+
+
+def test_asking_for_data_matrix_loses_no_other_code(tmp_path: Path) -> None:
+    """QR and Aztec are read as before, and an empty desk shows nothing."""
+    aztec = zxing_image(zxingcpp.create_barcode(HC1, zxingcpp.BarcodeFormat.Aztec))
+    for image, kind in ((code_image(HC1), "QRCode"), (aztec, "Aztec")):
+        (code,) = read_image(picture(tmp_path, image), data_matrix=True)
+        assert (code.text, code.format) == (HC1, kind)
+    assert [code.text for code in look(luma_of(image_of(HC1)), data_matrix=True).codes] == [HC1]
+    assert look(empty(1280, 720), data_matrix=True) == Look()
 
 
 def test_two_codes_in_a_picture_are_two_and_a_repeated_one_is_one(tmp_path: Path) -> None:

@@ -88,6 +88,21 @@ def test_scan_for_people_keeps_a_code_on_its_line(tmp_path: Path, capsys: pytest
     assert capsys.readouterr().out == f"{path}: QRCode: a\\n\\x1b[31mb\n"
 
 
+def test_scan_reads_data_matrix_where_it_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Off by default, as at the desk."""
+    import zxingcpp
+    from PIL import Image
+
+    drawn = zxingcpp.create_barcode("HC1:ABC", zxingcpp.BarcodeFormat.DataMatrix)
+    path = tmp_path / "one.png"
+    Image.fromarray(drawn.to_image(scale=6, add_quiet_zones=True)).save(path)
+    assert main(["scan", str(path)]) == 0
+    assert main(["scan", "--data-matrix", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: no code\n{path}: DataMatrix: HC1:ABC\n"
+
+
 def test_scan_of_an_absent_file_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A name that is wrong is wrong use."""
     assert main(["scan", str(tmp_path / "absent.png")]) == 2
@@ -207,6 +222,38 @@ def test_stats_name_state_reason_and_times_and_nobody(
     assert "Nguy" not in told
     assert list(data.rglob("*")) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "pictures"]
+
+
+def test_run_reads_data_matrix_where_the_key_says_so(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """[camera] data_matrix: from the file to the reader."""
+    import zxingcpp
+    from PIL import Image
+
+    from trustsync import store
+
+    (tmp_path / "pictures").mkdir()
+    text = desk.signer().issue(vaccination())
+    drawn = zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.DataMatrix)
+    Image.fromarray(drawn.to_image(scale=5, add_quiet_zones=True)).save(tmp_path / "pictures/1.png")
+    config = parse(
+        f'[camera]\nkind = "files"\npath = "{tmp_path}/pictures"\ndata_matrix = true\n'
+        '[kiosk]\nport = 0\n[lamp]\nfactory = "mock"\n'
+    )
+    monkeypatch.setattr(store, "open_store", lambda path: FixedTrust(snapshot_of(desk)))
+    stop = threading.Event()
+    worker = threading.Thread(target=lambda: run_gate(config, stop, stats=True), daemon=True)
+    worker.start()
+    told, end = "", time.monotonic() + 10
+    # The desk's list is of another year than this machine's clock: the answer is not what is asked here.
+    while "picture" not in told:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+        told += capsys.readouterr().out
+    stop.set()
+    worker.join(timeout=10)
+    assert not worker.is_alive()
 
 
 # --- demo ---------------------------------------------------------------------------------------------------

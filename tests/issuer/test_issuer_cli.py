@@ -26,6 +26,7 @@ from verifier.trust import KeyStatus
 from verifier.wire.hc1 import decode_claims, open_hcert
 
 CLOCK = "2021-09-01T08:00:00Z"
+DOMAINS = ("lt1", "at1", "shc", "vds-nc", "divoc", "nzcp")  # beside that of HC1
 READY_WITHIN = 20  # seconds: ten times the promise of two
 HOLDER = ["--surname", "Trương", "--given", "Mỹ Ước", "--dob", "2001-12-24"]
 
@@ -70,7 +71,7 @@ def _misused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     return capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["init", "serve", "issue", "revoke", "rotate", "publish"])
+@pytest.mark.parametrize("verb", ["init", "serve", "issue", "revoke", "rotate", "publish", "faults"])
 def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """And the command as a whole lists exactly the verbs that work."""
     with pytest.raises(SystemExit) as left:
@@ -85,16 +86,19 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
 def test_init_makes_an_issuer_and_says_which_root_to_pin(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Keys of three algorithms and of a test environment, published at once."""
+    """Keys of three algorithms for HC1, one for each other family, a test environment; published at once."""
     office = tmp_path / "office"
     answer = json.loads(_run(capsys, "init", office, "--seed", "s", "--clock", CLOCK, "--json"))
     assert answer["country"] == "XV"
-    assert [(key["alg"], key["environment"]) for key in answer["keys"]] == [
-        ("ES256", "production"),
-        ("PS256", "production"),
-        ("EdDSA", "production"),
-        ("ES256", "test"),
+    keys = [(key["domain"], key["alg"], key["environment"]) for key in answer["keys"]]
+    assert keys[:4] == [
+        ("hcert", "ES256", "production"),
+        ("hcert", "PS256", "production"),
+        ("hcert", "EdDSA", "production"),
+        ("hcert", "ES256", "test"),
     ]
+    others = [(domain, "EdDSA" if domain == "divoc" else "ES256") for domain in DOMAINS]
+    assert keys[4:] == [(*key, environment) for environment in ("production", "test") for key in others]
     assert json.loads(Path(answer["root"]).read_bytes())["signed"]["_type"] == "root"
     assert "not empty" in _fails(capsys, "init", office)
 
@@ -120,7 +124,7 @@ def test_issue_prints_the_text_of_a_certificate(
     text = out.removesuffix("\n")
     assert "\n" not in text
     claims = _claims(text)
-    assert claims.hcert[1]["nam"]["fnt"] == "TRUONG"
+    assert claims.document["nam"]["fnt"] == "TRUONG"
     assert claims.issued_at.isoformat() == "2021-09-01T08:00:00+00:00"
     assert claims.expires_at.isoformat() == "2022-09-01T08:00:00+00:00"
 
@@ -131,7 +135,7 @@ def test_issue_takes_the_facts_of_each_event(office: Path, capsys: pytest.Captur
     def payload(*arguments: str) -> Any:
         return _claims(
             _run(capsys, "issue", "--data", office, *HOLDER, "--clock", CLOCK, *arguments).strip("\n")
-        ).hcert[1]
+        ).document
 
     (dose,) = payload("--kind", "vaccination", "--date", "2021-07-01", "--dose", "1", "--doses", "3")["v"]
     assert (dose["dt"], dose["dn"], dose["sd"]) == ("2021-07-01", 1, 3)
@@ -175,7 +179,7 @@ def test_issue_writes_pictures_and_text(
         if name == "a.png":
             with Image.open(tmp_path / name) as picture:
                 (code,) = zxingcpp.read_barcodes(picture.convert("L"))
-            assert _claims(code.text).hcert[1]["t"][0]["ci"] == answer["uvci"]
+            assert _claims(code.text).document["t"][0]["ci"] == answer["uvci"]
     assert (tmp_path / "a.svg").read_text().count("<svg") == 1
     assert (tmp_path / "a.txt").read_text().startswith("HC1:")
     assert "must end in" in _misused(capsys, "issue", "--kind", "test", "--out", "code.jpg")
@@ -203,7 +207,7 @@ def test_issue_signs_a_payload_from_a_file(
     file = tmp_path / "claims.json"
     file.write_text(json.dumps(payload))
     issue = ["issue", "--data", str(office), "--clock", CLOCK, "--input", str(file)]
-    got = _claims(_run(capsys, *issue).strip("\n")).hcert[1]
+    got = _claims(_run(capsys, *issue).strip("\n")).document
     assert got["r"][0].pop("ci").startswith("URN:UVCI:01:XV:")
     assert got == payload
 
@@ -230,7 +234,9 @@ def test_issue_signs_a_payload_from_a_file(
         "a port that is none": (["serve", "--port", "70000"], "no port"),
         "a country that is none": (["init", "x", "--country", "xv"], "two capitals"),
         "no verb": ([], "VERB"),
-        "a verb of a later issue": (["faults"], "invalid choice"),
+        "an unknown family": (["issue", "--family", "vds"], "did you mean VDS-NC?"),
+        "a family that is not issued": (["issue", "--family", "2D-DOC"], "none of HC1, DDCC, ICVP, LT1"),
+        "a verb of a later issue": (["vectors"], "invalid choice"),
     }.values(),
 )
 def test_wrong_arguments_are_answered_in_words(

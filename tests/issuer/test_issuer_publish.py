@@ -259,7 +259,7 @@ def test_a_stock_client_accepts_the_repository_over_http(served: tuple[Issuer, s
     root = (issuer.registry.public / "root.json").read_bytes()
     client = _client(url, root, tmp_path / "client")
     client.refresh()
-    keys = decode_keys(_fetched(client, KEYS_PATH))
+    keys = decode_keys(_fetched(client, KEYS_PATH)).keys
     assert {record.key.kid for record in keys} == {row.kid for row in issuer.registry.signing_keys()}
     assert decode_index(_fetched(client, REVOCATION_INDEX_PATH)) == ()
     (bundle,) = decode_bundles(_fetched(client, RULES_PATH))

@@ -8,7 +8,7 @@ import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trust_site import SPKI, digest, key
+from trust_site import SPKI, authority, digest, key
 
 from trustsync.acceptance import MAX_DOCUMENT, MAX_SEGMENT, Accepted, accept, check_size, list_segments
 from trustsync.errors import Alarm, RefusedError
@@ -23,13 +23,14 @@ from trustsync.targets import (
     segment_path,
 )
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
-from verifier.trust import HashKind
+from verifier.trust import Domain, HashKind
 
 SCOPE = bytes([1]) * 8
 SEGMENT = encode_segment([digest(n) for n in range(5)])
 RECORD = SegmentRecord(segment_path(SCOPE, HashKind.UCI), SCOPE, HashKind.UCI, 5)
+CARD_KEY = key(1, domain=Domain.SHC, issuer="https://cards.example", chained=True)
 GOOD = {
-    KEYS_PATH: encode_keys([key(1), key(9, "test")]),
+    KEYS_PATH: encode_keys([CARD_KEY, key(2), key(9, "test")], [authority(1, "test")]),
     REVOCATION_INDEX_PATH: encode_index([RECORD]),
     RULES_PATH: encode_bundles([SIGNATURE_ONLY]),
     RECORD.path: SEGMENT,
@@ -37,8 +38,11 @@ GOOD = {
 
 MEMBERS = [
     *("kid", "spki", "co", "nb", "na", "use", "st", "env", "cert", "also", "src", "len"),
+    *("dom", "iss", "chn", "id"),
     *("path", "scope", "kind", "n", "w"),
 ]
+
+ROWS = [(KEYS_PATH, "keys"), (KEYS_PATH, "authorities"), (REVOCATION_INDEX_PATH, "segments")]
 
 # Values of every shape that CBOR can carry, for the places where a document expects one.
 VALUES = st.recursive(
@@ -48,7 +52,7 @@ VALUES = st.recursive(
     | st.floats()
     | st.binary(max_size=12)
     | st.text(max_size=12)
-    | st.sampled_from(["kid", "production", "active", SCOPE, RECORD.path]),
+    | st.sampled_from(["kid", "production", "active", "shc", SCOPE, RECORD.path]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=3)
@@ -68,7 +72,9 @@ def outcome(targets: dict[str, bytes]) -> Accepted | RefusedError:
 def test_a_whole_list_is_accepted_as_it_was_published() -> None:
     """Keys, segments and bundles come out as they went in."""
     accepted = accept(GOOD)
-    assert accepted == Accepted((key(1), key(9, "test")), (RECORD,), (SIGNATURE_ONLY,))
+    assert accepted == Accepted(
+        (CARD_KEY, key(2), key(9, "test")), (RECORD,), (SIGNATURE_ONLY,), (authority(1, "test"),)
+    )
 
 
 @pytest.mark.parametrize("path", GOOD)
@@ -92,28 +98,28 @@ def test_a_flipped_bit_gives_an_answer_and_never_another_error(path: str, at: in
     data[at % len(data)] ^= 1 << bit
     found = outcome(GOOD | {path: bytes(data)})
     if isinstance(found, Accepted):
-        assert (len(found.keys), len(found.segments), len(found.bundles)) == (2, 1, 1)
+        assert (len(found.keys), len(found.segments), len(found.bundles)) == (3, 1, 1)
 
 
 @given(
-    path=st.sampled_from([KEYS_PATH, REVOCATION_INDEX_PATH]),
+    place=st.sampled_from(ROWS),
     member=st.sampled_from(MEMBERS),
     value=VALUES,
 )
 def test_a_value_of_any_shape_in_any_place_is_accepted_or_refused(
-    path: str, member: str, value: object
+    place: tuple[str, str], member: str, value: object
 ) -> None:
     """The publisher's mistakes reach the operator as a refusal that names the place, never as a traceback."""
+    path, rows = place
     document = cbor2.loads(GOOD[path])
-    rows = document["keys"] if path == KEYS_PATH else document["segments"]
-    rows[0][member] = value
+    document[rows][0][member] = value
     outcome(GOOD | {path: cbor2.dumps(document, canonical=True)})
 
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_member_that_is_missing_is_optional_or_refused_by_its_place(member: str) -> None:
     """A record without one of its members loads, or the refusal names the record and the member."""
-    for path, rows_name in ((KEYS_PATH, "keys"), (REVOCATION_INDEX_PATH, "segments")):
+    for path, rows_name in ROWS:
         document = cbor2.loads(GOOD[path])
         if document[rows_name][0].pop(member, None) is None:
             continue
@@ -127,7 +133,7 @@ def test_a_member_that_is_missing_is_optional_or_refused_by_its_place(member: st
     [
         [RECORD, RECORD],
         [SegmentRecord(segment_path(b"", HashKind.UCI), b"", HashKind.UCI, 1)],
-        [SegmentRecord(segment_path(b"x" * 65, HashKind.UCI), b"x" * 65, HashKind.UCI, 1)],
+        [SegmentRecord(segment_path(b"x" * 81, HashKind.UCI), b"x" * 81, HashKind.UCI, 1)],
     ],
     ids=["a segment twice", "no scope", "a scope too long for a file name"],
 )

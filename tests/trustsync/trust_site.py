@@ -7,6 +7,7 @@ server.faults["timestamp.json"] = redirect   # from now on this is the answer fo
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from copy import deepcopy
@@ -16,6 +17,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from nacl.signing import SigningKey
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
@@ -37,16 +42,20 @@ from trustsync.targets import (
     KEYS_PATH,
     REVOCATION_INDEX_PATH,
     RULES_PATH,
+    SEGMENT_WIDTH,
     SIGNED_AT_FIELD,
+    TIMED_WIDTH,
+    AuthorityRecord,
     KeyRecord,
     SegmentRecord,
     encode_index,
     encode_keys,
     encode_segment,
+    encode_timed_segment,
     segment_path,
 )
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
-from verifier.trust import HashKind, TrustedKey
+from verifier.trust import Authority, Domain, HashKind, TrustedKey
 
 START = datetime(2021, 11, 28, 10, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -59,14 +68,62 @@ _PATHS = {"trust": "trust/*", "revocation": "revocation/*", "rules": "rules/*"}
 
 def key(number: int, environment: str = "production", **facts: Any) -> KeyRecord:
     """A key record with an invented KID and a real Ed25519 key; nothing here verifies certificates."""
-    kid = bytes([number]) * 8
     point = SigningKey(bytes([number]) * 32).verify_key.encode()
-    return KeyRecord(TrustedKey(kid=kid, spki=SPKI + point, country="XV", **facts), environment)
+    facts = {"kid": bytes([number]) * 8, "country": "XV", "domain": Domain.HCERT} | facts
+    return KeyRecord(TrustedKey(spki=SPKI + point, **facts), environment)
+
+
+def authority(number: int, environment: str = "production", **facts: Any) -> AuthorityRecord:
+    """An invented country's CSCA: a certificate that signs itself, and what a list says about it."""
+    secret = ec.derive_private_key(number, ec.SECP256R1())
+    name = x509.Name(
+        [
+            x509.NameAttribute(x509.NameOID.COUNTRY_NAME, "XV"),
+            x509.NameAttribute(x509.NameOID.COMMON_NAME, f"CSCA {number}"),
+        ]
+    )
+    key_id = x509.SubjectKeyIdentifier.from_public_key(secret.public_key())
+    usage = dict.fromkeys(
+        (
+            *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+            *("key_agreement", "encipher_only", "decipher_only"),
+        ),
+        False,
+    )
+    certificate = (
+        x509.CertificateBuilder(
+            name, name, secret.public_key(), number, START - 365 * DAY, START + 3650 * DAY
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.KeyUsage(**usage, key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(key_id, critical=False)
+        .sign(secret, hashes.SHA256(), ecdsa_deterministic=True)
+    )
+    said: dict[str, Any] = {
+        "certificate": certificate.public_bytes(Encoding.DER),
+        "spki": secret.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        "key_id": key_id.digest,
+        "country": "XV",
+        "not_before": certificate.not_valid_before_utc,
+        "not_after": certificate.not_valid_after_utc,
+    }
+    return AuthorityRecord(Authority(**(said | facts)), environment)
+
+
+def hashed(text: str) -> bytes:
+    """The revocation hash of an identifier."""
+    return hashlib.sha256(text.encode()).digest()[:16]
 
 
 def digest(number: int) -> bytes:
     """An invented revocation hash."""
     return number.to_bytes(2, "big") * 8
+
+
+def segment_record(scope: bytes, kind: HashKind, data: bytes) -> SegmentRecord:
+    """The row of an index for these entries."""
+    width = TIMED_WIDTH if kind is HashKind.RID_BEFORE else SEGMENT_WIDTH
+    return SegmentRecord(segment_path(scope, kind), scope, kind, len(data) // width, width)
 
 
 class Publisher:
@@ -75,6 +132,8 @@ class Publisher:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.keys: list[KeyRecord] = [key(1), key(2), key(9, "test")]
+        self.authorities: list[AuthorityRecord] = []
+        self.revoked_before: dict[bytes, list[tuple[bytes, datetime]]] = {}  # by scope
         self.revoked: dict[tuple[bytes, HashKind], list[bytes]] = {
             (bytes([1]) * 8, HashKind.UCI): [digest(n) for n in range(20)],
             (bytes([2]) * 8, HashKind.SIGNATURE): [digest(n) for n in range(30, 33)],
@@ -182,13 +241,13 @@ class Publisher:
         self._write("targets", targets)
 
     def _targets(self) -> dict[str, dict[str, bytes]]:
-        segments = {place: encode_segment(entries) for place, entries in self.revoked.items()}
-        records = [
-            SegmentRecord(segment_path(scope, kind), scope, kind, len(data) // 8)
-            for (scope, kind), data in segments.items()
-        ]
+        segments = {place: encode_segment(entries) for place, entries in self.revoked.items()} | {
+            (scope, HashKind.RID_BEFORE): encode_timed_segment(pairs)
+            for scope, pairs in self.revoked_before.items()
+        }
+        records = [segment_record(*place, data) for place, data in segments.items()]
         published = {
-            "trust": {KEYS_PATH: encode_keys(self.keys)},
+            "trust": {KEYS_PATH: encode_keys(self.keys, self.authorities)},
             "revocation": {
                 REVOCATION_INDEX_PATH: encode_index(records),
                 **{segment_path(*place): data for place, data in segments.items()},
@@ -299,6 +358,7 @@ class Site:
             (
                 snapshot.generation,
                 dict(snapshot.trust.keys),
+                dict(snapshot.trust.authorities),
                 snapshot.trust.test_kids,
                 snapshot.signed_at,
                 {name: (item.version, item.count) for name, item in snapshot.sets.items()},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,14 +17,16 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from desk import NOW, Desk, Signer, reopened, signing_key, vaccination
+from desk import COUNTRY, NOW, Desk, Signer, person, reopened, signing_key, vaccination
 
 from appliance.cli.cases import read_cases
 from issuer.keys import Algorithm
-from verifier.keys import _ORDER, KeyRefusedError, load_certificate, load_spki, uses_of
+from verifier.certificate import Family
+from verifier.keys import _ORDER, ES256, KeyRefusedError, load_certificate, load_spki, uses_of
+from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Reason, State
-from verifier.trust import HashKind, TrustedKey, TrustList
-from verifier.wire import base45, cbor, cose, hc1
+from verifier.trust import Domain, HashKind, TrustedKey, TrustList
+from verifier.wire import base45, cbor, cose, hc1, national, nzcp, shc, shc_keys, strict_json
 from verifier.wire.errors import MalformedError
 
 FAIL, PASS = State.FAIL, State.PASS
@@ -193,6 +196,45 @@ def test_pitfall_09_depth_is_limited_and_tags_are_inert() -> None:
     assert cbor.decode(bytes.fromhex("1a00000001"), "layer") == 1
 
 
+JSON_FAULTS = {
+    "a member named twice": '{"data":1,"data":2}',
+    "NaN": '{"a":NaN}',
+    "an infinity": '{"a":-Infinity}',
+    "a number that readers round to infinity": '{"a":1e999}',
+    "an integer beyond 2^53": '{"a":9007199254740993}',
+    "an integer of a thousand digits": '{"a":' + "9" * 1000 + "}",
+    "an unpaired surrogate": '{"a":"\\ud800"}',
+    "an unpaired surrogate as a name": '{"\\udfff":1}',
+    "nested a thousand deep": "[" * 1000 + "]" * 1000,
+    "objects nested a thousand deep": '{"a":' * 1000 + "1" + "}" * 1000,
+    "something behind the end": "{} {}",
+    "a comment": "{}/**/",
+    "a single quote": "{'a':1}",
+    "a trailing comma": "[1,]",
+    "a control character in a text": '["\x01"]',
+    "no UTF-8": b'["\xff"]',
+    "UTF-16": '{"a":1}'.encode("utf-16"),
+    "nothing": "",
+    "more than any code holds": " " * 70_000 + "{}",
+}
+
+
+@pytest.mark.parametrize("fault", list(JSON_FAULTS))
+def test_pitfall_10_json_is_read_strictly(fault: str) -> None:
+    """What two readers could understand differently is refused, in every family that is written in JSON."""
+    with pytest.raises(MalformedError):
+        strict_json.decode(JSON_FAULTS[fault], "test")
+
+
+def test_pitfall_10_a_second_member_of_one_name_hides_nothing(desk: Desk) -> None:
+    """A seal and a document with a member twice are malformed, whichever of the two was signed."""
+    for text in (
+        '{"data":{"hdr":{}},"sig":{},"data":{"hdr":{"is":"XXV"}}}',
+        '{"@context":[],"proof":{},"issuer":"a","issuer":"b"}',
+    ):
+        assert desk.outcome(text) == (FAIL, [Reason.MALFORMED])
+
+
 def test_pitfall_11_what_is_shown_is_what_was_signed(desk: Desk, signer: Signer) -> None:
     """Decoded from the very bytes that the signature covers; the protected header as received."""
     text = signer.issue(vaccination())
@@ -209,6 +251,53 @@ def test_pitfall_11_what_is_shown_is_what_was_signed(desk: Desk, signer: Signer)
     assert desk.outcome(same) == (PASS, [])
     recoded = resealed(text, header={4: signer.kid, 1: -7}, signature=signature)
     assert desk.outcome(recoded) == (FAIL, [Reason.SIG_BAD])
+
+
+def test_pitfall_13_a_card_is_believed_by_its_issuer_and_kid_never_by_the_kid_alone(desk: Desk) -> None:
+    """The issuer that a card names must own the key; a stranger's name under it is an unknown issuer."""
+    key = signing_key(Algorithm.ES256, "health card")
+    kid = shc_keys.thumbprint(key.spki())
+    owner = "https://issuer.example/shc"
+    desk.keys.append(TrustedKey(kid=kid.encode(), spki=key.spki(), domain=Domain.SHC, issuer=owner))
+    assert desk.outcome(health_card(owner, kid, key.sign)) == (PASS, [])
+    for stranger in (
+        "https://issuer.example/shc/",
+        "https://ISSUER.example/shc",
+        "https://attacker.example",
+        "",
+    ):
+        assert desk.outcome(health_card(stranger, kid, key.sign)) == (FAIL, [Reason.KEY_UNKNOWN])
+
+
+def test_pitfall_13_a_listed_kid_that_is_not_the_keys_thumbprint_names_nothing(desk: Desk) -> None:
+    """The KID of a health card is recomputed from the key; a list that says otherwise is not believed."""
+    key = signing_key(Algorithm.ES256, "health card")
+    owner = "https://issuer.example/shc"
+    desk.keys.append(TrustedKey(kid=b"anything", spki=key.spki(), domain=Domain.SHC, issuer=owner))
+    assert desk.outcome(health_card(owner, "anything", key.sign)) == (FAIL, [Reason.KEY_UNKNOWN])
+
+
+def health_card(issuer: str, kid: str, sign: Any) -> str:
+    """A SMART Health Card with one dose."""
+    patient = {
+        "resourceType": "Patient",
+        "name": [{"family": "Nguyễn", "given": ["Bảo Duy"]}],
+        "birthDate": "1983-10-10",
+    }
+    vaccine = {"coding": [{"system": "http://hl7.org/fhir/sid/cvx", "code": "208"}]}
+    given = {
+        "resourceType": "Immunization",
+        "status": "completed",
+        "vaccineCode": vaccine,
+        "patient": {"reference": "resource:0"},
+        "occurrenceDateTime": "2022-01-10",
+    }
+    entries = [{"fullUrl": f"resource:{n}", "resource": r} for n, r in enumerate((patient, given))]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    subject = {"fhirVersion": "4.0.1", "fhirBundle": bundle}
+    credential = {"type": ["https://smarthealth.cards#health-card"], "credentialSubject": subject}
+    payload = {"iss": issuer, "nbf": int(NOW.timestamp()) - 3600, "vc": credential}
+    return shc.numeric(shc.encode_shc(payload, kid=kid, sign=sign))[0]
 
 
 @pytest.mark.parametrize(
@@ -295,11 +384,67 @@ def test_pitfall_25_nothing_is_decoded_or_folded_on_the_way(desk: Desk, signer: 
     assert desk.outcome(f" {text}")[0] is not PASS
 
 
-@pytest.mark.parametrize("prefix", ["LT1:", "AT1:"])
-def test_pitfall_26_a_domestic_certificate_is_no_full_one(desk: Desk, signer: Signer, prefix: str) -> None:
-    """The same bytes under a domestic prefix never pass."""
-    text = prefix + signer.issue(vaccination())[4:]
+@pytest.mark.scenario("SC-F13")
+@pytest.mark.parametrize("family", [Family.LT1, Family.AT1, Family.NZCP])
+def test_pitfall_26_a_domestic_certificate_is_no_full_one(desk: Desk, family: Family) -> None:
+    """Verified and shown; CHECK UNSUPPORTED under every rule set that does not take domestic ones."""
+    text = domestic(desk, family)
+    assert desk.outcome(text) == (PASS, [])
+    desk.bundle = replace(SIGNATURE_ONLY, name="vn-2022-05", domestic=False)
     assert desk.outcome(text) == (State.CHECK, [Reason.UNSUPPORTED])
+    shown = desk.judged(text).verdict.certificate
+    assert shown is not None
+    assert shown.holder.birth_date == "1983-10-10"
+
+
+@pytest.mark.parametrize("prefix", ["LT1:", "AT1:"])
+def test_pitfall_26_a_full_certificate_under_a_domestic_prefix_never_passes(
+    desk: Desk, signer: Signer, prefix: str
+) -> None:
+    """Its key is one for HC1, and what it says stands where a domestic certificate says nothing."""
+    text = prefix + signer.issue(vaccination())[4:]
+    assert desk.outcome(text)[0] is FAIL
+    listed = Desk()
+    listed.signer(domain=Domain.HCERT)
+    assert Reason.KEY_USAGE in listed.outcome(text)[1]
+
+
+@pytest.mark.parametrize("family", [Family.LT1, Family.AT1])
+def test_pitfall_26_a_domestic_certificate_under_the_prefix_of_a_full_one_never_passes(
+    desk: Desk, family: Family
+) -> None:
+    """The container is the same; the claim is not."""
+    assert desk.outcome("HC1:" + domestic(desk, family)[4:])[0] is FAIL
+
+
+def domestic(desk: Desk, family: Family) -> str:
+    """A domestic certificate that is as it should be, signed by a key that is listed for it."""
+    key, seconds = desk.signer(label=family), int(NOW.timestamp())
+    times = {"iat": seconds - 3600, "exp": seconds + 3600}
+    signed = {"kid": key.kid, "sign": key.key.sign}
+    match family:
+        case Family.LT1:
+            return national.encode_lt1(person(), iss=COUNTRY, alg=ES256, **times, **signed)
+        case Family.AT1:
+            entry = {
+                "tg": "840539006",
+                "du": "2022-06-30",
+                "co": "AT",
+                "is": "BMSGPK",
+                "ci": "URN:UVCI:01:AT:1",
+            }
+            document = person(ver="AT-1.0.0") | {"ve": [entry]}
+            return national.encode_at1(document, iss=COUNTRY, alg=ES256, **times, **signed)
+        case _:
+            subject = {"givenName": "Bảo Duy", "familyName": "Nguyễn", "dob": "1983-10-10"}
+            return nzcp.encode_nzcp(
+                subject,
+                iss="did:web:example.org",
+                nbf=times["iat"],
+                exp=times["exp"],
+                cti=bytes(16),
+                **signed,
+            )
 
 
 def test_base45_refuses_every_kind_of_wrong_group() -> None:

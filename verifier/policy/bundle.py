@@ -26,7 +26,18 @@ from verifier.times import written
 FORMAT_VERSION = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _VERSION = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}")
-_KNOWN = {"name", "version", "asks", "valid_from", "valid_to", "diseases", "texts", "value_sets", "rules"}
+_KNOWN = {
+    "name",
+    "version",
+    "asks",
+    "valid_from",
+    "valid_to",
+    "diseases",
+    "texts",
+    "value_sets",
+    "rules",
+    "domestic",
+}
 
 
 class BundleError(ValueError):
@@ -40,7 +51,8 @@ class RuleBundle:
     name, version: as shown on every result. asks: ``signature`` (nothing beyond an authentic document).
     valid_from, valid_to: aware instants; the end is exclusive, ``None`` is open. diseases: the codes that it
     is about; a certificate for another one is not judged, and empty means every disease. texts: its title by
-    language. value_sets: codes by the set's id.
+    language. value_sets: codes by the set's id. domestic: whether certificates that are good inside their own
+    country only (LT1, AT1, NZCP) are good enough here.
     """
 
     name: str
@@ -51,6 +63,7 @@ class RuleBundle:
     diseases: frozenset[str] = frozenset()
     texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     value_sets: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    domestic: bool = False
 
 
 SIGNATURE_ONLY = RuleBundle(
@@ -59,6 +72,7 @@ SIGNATURE_ONLY = RuleBundle(
     asks="signature",
     valid_from=datetime(2021, 1, 1, tzinfo=UTC),
     texts=MappingProxyType({"vi": "Chỉ kiểm tra tính xác thực", "en": "Authenticity only"}),
+    domestic=True,
 )
 
 
@@ -89,6 +103,7 @@ def encode_bundles(bundles: Iterable[RuleBundle]) -> bytes:
             "texts": dict(b.texts),
             "value_sets": {name: sorted(codes) for name, codes in b.value_sets.items()},
             "rules": [],
+            **({"domestic": True} if b.domestic else {}),
         }
         for b in sorted(bundles, key=lambda b: (b.name, b.valid_from))
     ]
@@ -131,6 +146,8 @@ def _bundle(row: Any, where: str) -> RuleBundle:
         raise BundleError(f'{where}.asks: this version judges by "signature" only, not {row.get("asks")!r}')
     if row.get("rules", []) != []:
         raise BundleError(f"{where}.rules: a bundle that asks for the signature alone holds no rules")
+    if not isinstance(row.get("domestic", False), bool):
+        raise BundleError(f"{where}.domestic: true or false is expected")
     valid_from = _instant(row.get("valid_from"), f"{where}.valid_from")
     valid_to = None if row.get("valid_to") is None else _instant(row["valid_to"], f"{where}.valid_to")
     if valid_to is not None and valid_to <= valid_from:
@@ -144,6 +161,7 @@ def _bundle(row: Any, where: str) -> RuleBundle:
         diseases=_codes(row.get("diseases", []), f"{where}.diseases"),
         texts=MappingProxyType(_texts(row.get("texts", {}), f"{where}.texts")),
         value_sets=MappingProxyType(_value_sets(row.get("value_sets", {}), f"{where}.value_sets")),
+        domestic=row.get("domestic", False),
     )
 
 

@@ -14,41 +14,19 @@ The rules this module keeps:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import cbor2
 
 from verifier.wire import cbor
+from verifier.wire.envelope import Envelope
 from verifier.wire.errors import MalformedError
 
 TAG_SIGN1 = 18
 TAG_CWT = 61
 _CACHED = 128  # bytes of a header that is worth remembering; a hostile one may be of any length
 HEADER_ALG, HEADER_CRIT, HEADER_KID = 1, 2, 4
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Envelope:
-    """An opened COSE_Sign1 of which nothing is believed yet.
-
-    alg: COSE algorithm number of the protected header, ``None`` if it is not there (or is no integer).
-    kid: as sent, ``None`` if neither header has one. protected: as received. loose_alg: whether an
-    algorithm stands in the unprotected header only.
-    """
-
-    alg: int | None
-    kid: bytes | None
-    protected: bytes
-    payload: bytes
-    signature: bytes
-    loose_alg: bool = False
-
-    @property
-    def to_be_signed(self) -> bytes:
-        """The Sig_structure (RFC 9052 §4.4) with empty external data."""
-        return sig_structure(self.protected, self.payload)
 
 
 def sig_structure(protected: bytes, payload: bytes) -> bytes:
@@ -88,9 +66,10 @@ def decode_sign1(data: bytes) -> Envelope:
     return Envelope(
         alg=alg,
         kid=kid if named else _kid(unprotected),
-        protected=protected,
         payload=payload,
         signature=signature,
+        to_be_signed=sig_structure(protected, payload),
+        protected=protected,
         loose_alg=alg is None and HEADER_ALG in unprotected,
     )
 

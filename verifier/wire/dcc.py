@@ -16,34 +16,17 @@ Source: EU DCC schema 1.3.3 and the interoperability notes in ``docs/formats/hc1
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any
 
-import cbor2
-
-from verifier.certificate import Event, Holder, Recovery, Test, Vaccination
-from verifier.reasons import Finding, Reason, finding
+from verifier.certificate import Event, Holder, Payload, Recovery, Test, Vaccination
+from verifier.reasons import Reason, finding
+from verifier.wire import values
 from verifier.wire.errors import MalformedError
 
 MAJOR = "1"  # the schema's major version that is read here
-MAX_DOSE = 99
 MAX_ENTRIES = 16  # of one kind; more than one is MULTI_EVENT anyhow
 MAX_VERSION = 32  # characters
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?")
-_BIRTH = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?")
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Payload:
-    """A DCC payload as read. findings: what is wrong with it or could not be read."""
-
-    holder: Holder
-    events: tuple[Event, ...]
-    version: str
-    findings: tuple[Finding, ...]
 
 
 def read_payload(document: Any) -> Payload:
@@ -64,14 +47,14 @@ def read_payload(document: Any) -> Payload:
     if not events:
         raise MalformedError("dcc", "no vaccination, test or recovery in it")
     findings = (finding(Reason.MULTI_EVENT, f"{len(events)} events"),) if len(events) > 1 else ()
-    return Payload(_holder(document), events, version, findings)
+    return Payload(read_holder(document), events, version, findings)
 
 
 def _version(value: Any) -> str:
     """The version as a text; a small number is read as one, and an endless text is cut off."""
     if type(value) in (int, float) and abs(value) < 1000:
         return str(value)
-    text = _text(value)
+    text = values.text(value)
     return text[:MAX_VERSION]
 
 
@@ -94,16 +77,17 @@ def _entries(value: Any, name: str) -> list[Mapping[str, Any]]:
     return [entry for entry in value if entry]  # null, or with nothing in it: no event
 
 
-def _holder(document: Mapping[str, Any]) -> Holder:
+def read_holder(document: Mapping[str, Any]) -> Holder:
+    """The holder under ``nam`` and ``dob``. Raises MalformedError when there is no name."""
     name = document.get("nam")
     if not isinstance(name, Mapping):
         raise MalformedError("dcc", "no name in it")
     holder = Holder(
-        surname=_text(name.get("fn")),
-        given=_text(name.get("gn")),
-        surname_icao=_text(name.get("fnt")),
-        given_icao=_text(name.get("gnt")),
-        birth_date=_birth(document.get("dob")),
+        surname=values.text(name.get("fn")),
+        given=values.text(name.get("gn")),
+        surname_icao=values.text(name.get("fnt")),
+        given_icao=values.text(name.get("gnt")),
+        birth_date=values.birth(document.get("dob")),
     )
     if not (holder.surname or holder.given or holder.surname_icao or holder.given_icao):
         raise MalformedError("dcc", "no name in it")
@@ -112,101 +96,44 @@ def _holder(document: Mapping[str, Any]) -> Holder:
 
 def _vaccination(entry: Mapping[str, Any]) -> Vaccination:
     return Vaccination(
-        disease=_text(entry.get("tg")),
-        vaccine=_text(entry.get("vp")),
-        product=_text(entry.get("mp")),
-        maker=_text(entry.get("ma")),
-        dose=_dose(entry.get("dn"), "dn"),
-        doses=_dose(entry.get("sd"), "sd"),
-        given=_day(entry.get("dt"), "dt"),
-        country=_text(entry.get("co")),
-        issuer=_text(entry.get("is")),
-        identifier=_as_written(entry.get("ci")),
+        disease=values.text(entry.get("tg")),
+        vaccine=values.text(entry.get("vp")),
+        product=values.text(entry.get("mp")),
+        maker=values.text(entry.get("ma")),
+        dose=values.dose(entry.get("dn"), "dcc", "dn"),
+        doses=values.dose(entry.get("sd"), "dcc", "sd"),
+        given=values.day(entry.get("dt"), "dcc", "dt"),
+        country=values.text(entry.get("co")),
+        issuer=values.text(entry.get("is")),
+        identifier=values.as_written(entry.get("ci")),
     )
 
 
 def _test(entry: Mapping[str, Any]) -> Test:
-    sampled_text = _text(entry.get("sc"))
+    sampled_text = values.text(entry.get("sc"))
     return Test(
-        disease=_text(entry.get("tg")),
-        kind=_text(entry.get("tt")),
-        device=_text(entry.get("ma")),
-        sampled=_instant(sampled_text),
+        disease=values.text(entry.get("tg")),
+        kind=values.text(entry.get("tt")),
+        device=values.text(entry.get("ma")),
+        sampled=values.instant(sampled_text, "dcc", "sc"),
         sampled_text=sampled_text,
-        result=_text(entry.get("tr")),
-        country=_text(entry.get("co")),
-        issuer=_text(entry.get("is")),
-        identifier=_as_written(entry.get("ci")),
+        result=values.text(entry.get("tr")),
+        country=values.text(entry.get("co")),
+        issuer=values.text(entry.get("is")),
+        identifier=values.as_written(entry.get("ci")),
     )
 
 
 def _recovery(entry: Mapping[str, Any]) -> Recovery:
     return Recovery(
-        disease=_text(entry.get("tg")),
-        first_positive=_day(entry.get("fr"), "fr"),
-        valid_from=_day(entry.get("df"), "df"),
-        valid_until=_day(entry.get("du"), "du"),
-        country=_text(entry.get("co")),
-        issuer=_text(entry.get("is")),
-        identifier=_as_written(entry.get("ci")),
+        disease=values.text(entry.get("tg")),
+        first_positive=values.day(entry.get("fr"), "dcc", "fr"),
+        valid_from=values.day(entry.get("df"), "dcc", "df"),
+        valid_until=values.day(entry.get("du"), "dcc", "du"),
+        country=values.text(entry.get("co")),
+        issuer=values.text(entry.get("is")),
+        identifier=values.as_written(entry.get("ci")),
     )
 
 
 _EVENTS: dict[str, Callable[[Mapping[str, Any]], Event]] = {"v": _vaccination, "t": _test, "r": _recovery}
-
-
-def _untagged(value: Any) -> Any:
-    """The text under a date tag; some encoders put tag 0 round date-times."""
-    return value.value if isinstance(value, cbor2.CBORTag) and value.tag == 0 else value
-
-
-def _text(value: Any) -> str:
-    value = _untagged(value)
-    return value.strip() if isinstance(value, str) else ""
-
-
-def _as_written(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _dose(value: Any, name: str) -> int | None:
-    if value is None:
-        return None
-    if type(value) is float and value.is_integer():
-        value = int(value)
-    if type(value) is not int or not 1 <= value <= MAX_DOSE:
-        raise MalformedError("dcc", f"{name} is not a whole number from 1 to {MAX_DOSE}")
-    return value
-
-
-def _day(value: Any, name: str) -> date | None:
-    """The calendar date as written; a time and zone behind it do not shift it."""
-    text = _text(value)
-    if not text and _untagged(value) in (None, ""):
-        return None
-    match = _DATE.fullmatch(text)
-    try:
-        if match is None:
-            raise ValueError
-        return date(*map(int, match.groups()))
-    except ValueError:
-        raise MalformedError("dcc", f"{name} is not a date") from None
-
-
-def _birth(value: Any) -> str:
-    """A birth date as far as it is known; a time behind it is cut off, any other text is kept as it is."""
-    text = _text(value)
-    head = text[:10]
-    if _BIRTH.fullmatch(head) and (len(text) <= 10 or text[10] in "T "):
-        return head
-    return text
-
-
-def _instant(text: str) -> datetime | None:
-    """The instant of an ISO 8601 text, naive if the text has no offset; ``None`` for an absent one."""
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text.upper())
-    except ValueError:
-        raise MalformedError("dcc", "sc is not a date and time") from None

@@ -9,6 +9,7 @@ The rules this module keeps:
 
     envelope = open_hcert(text)                       # prefix to Envelope, nothing believed
     claims = decode_claims(envelope.payload)          # after the signature held
+    claims.family, claims.document                    # Family.ICVP, its map
     text = encode_hc1(dcc, iss="XV", iat=…, exp=…, kid=kid, alg=-7, sign=key.sign)
 
 Sources: HCERT specification 1.0.8, RFC 1950, RFC 8392, RFC 9052, RFC 9285. ``docs/formats/hc1.md``.
@@ -19,14 +20,15 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import cbor2
 
+from verifier.certificate import Family
 from verifier.reasons import Reason
 from verifier.wire import base45, cbor, cose
+from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
 PREFIX = "HC1:"
@@ -34,27 +36,15 @@ MAX_TEXT = 4296  # characters of a version 40-L symbol in alphanumeric mode
 MAX_INFLATED = 64 * 1024  # real codes inflate to less than 1 KiB
 
 CLAIM_ISS, CLAIM_EXP, CLAIM_NBF, CLAIM_IAT = 1, 4, 5, 6
-CLAIM_HCERT = -260
+CLAIM_HCERT, CLAIM_LIGHT = -260, -250
 EU_DCC = 1  # sub-key of the hcert claim
+DDCC_VS, DDCC_TR, LINKS, ICVP = 3, 4, 5, -6
+SUB_KEYS = {
+    EU_DCC: Family.HC1, DDCC_VS: Family.DDCC, DDCC_TR: Family.DDCC, ICVP: Family.ICVP, LINKS: Family.VHL,
+}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Claims:
-    """CWT claims of a payload.
-
-    issued_at (``nbf`` where there is no ``iat``), expires_at: aware instants, ``None`` where absent or not
-    usable. bad_time: what is wrong with one of them, ``None`` if all can be used. hcert: the map under
-    -260, empty if there is none.
-    """
-
-    issuer: str | None
-    issued_at: datetime | None
-    expires_at: datetime | None
-    bad_time: str | None
-    hcert: Mapping[Any, Any]
-
-
-def open_hcert(text: str, prefix: str = PREFIX) -> cose.Envelope:
+def open_hcert(text: str, prefix: str = PREFIX) -> Envelope:
     """The envelope inside a code's text, which begins with ``prefix``.
 
     Raises MalformedError with the layer that broke; sizes beyond a limit are ``TOO_BIG``.
@@ -85,26 +75,58 @@ def inflate(data: bytes) -> bytes:
     return out
 
 
-def decode_claims(payload: bytes) -> Claims:
-    """The CWT claims of a payload. Raises MalformedError when it is no CBOR map."""
+def decode_claims(payload: bytes, container: Family = Family.HC1) -> Claims:
+    """The CWT claims of a payload.
+
+    container: the family of the text that it came in. Raises MalformedError when the payload is no CBOR map.
+    """
     value = cbor.decode(payload, "claims")
     if not isinstance(value, dict):
         raise MalformedError("claims", "not a map")
     issuer = value.get(CLAIM_ISS)
-    hcert = value.get(CLAIM_HCERT)
-    iat, bad_iat = _instant(value.get(CLAIM_IAT), "iat")
-    exp, bad_exp = _instant(value.get(CLAIM_EXP), "exp")
-    nbf, bad_nbf = _instant(value.get(CLAIM_NBF), "nbf")
+    iat, bad_iat = numeric_date(value.get(CLAIM_IAT), "iat")
+    exp, bad_exp = numeric_date(value.get(CLAIM_EXP), "exp")
+    nbf, bad_nbf = numeric_date(value.get(CLAIM_NBF), "nbf")
+    family, document = _document(value, container)
     return Claims(
+        family=family,
+        document=document,
+        whole=value,
         issuer=issuer.strip() if isinstance(issuer, str) else None,
         issued_at=iat or nbf,
         expires_at=exp,
+        not_before=nbf,
         bad_time=bad_exp or bad_iat or bad_nbf,
-        hcert=hcert if isinstance(hcert, dict) else {},
     )
 
 
-def _instant(value: Any, claim: str) -> tuple[datetime | None, str | None]:
+def _document(claims: Mapping[Any, Any], container: Family) -> tuple[Family, Mapping[Any, Any] | None]:
+    """The family that the claims tell, and its own payload; ``None`` where that is no map."""
+    if container is Family.LT1:
+        light = claims.get(CLAIM_LIGHT)
+        return container, _map(light.get(EU_DCC) if isinstance(light, Mapping) else None)
+    hcert = claims.get(CLAIM_HCERT)
+    if not isinstance(hcert, Mapping):
+        return (Family.DDCC, claims) if is_flat_ddcc(claims) and hcert is None else (container, None)
+    if container is Family.AT1:
+        return container, _map(hcert.get(EU_DCC))
+    for key, family in SUB_KEYS.items():
+        if key in hcert:
+            value = hcert[key]
+            return family, {"links": value} if family is Family.VHL else _map(value)
+    return container, None
+
+
+def is_flat_ddcc(claims: Mapping[Any, Any]) -> bool:
+    """Whether a payload is the flat map of early DDCC codes, which have no CWT claims round them."""
+    return isinstance(claims.get("name"), str) and any(name in claims for name in ("vaccine", "test", "hcid"))
+
+
+def _map(value: Any) -> Mapping[Any, Any] | None:
+    return value if isinstance(value, Mapping) else None
+
+
+def numeric_date(value: Any, claim: str) -> tuple[datetime | None, str | None]:
     """A NumericDate (RFC 8392 §2), as integer, float or either under tag 1, and what is wrong with it."""
     if value is None:
         return None, None
@@ -127,23 +149,23 @@ def encode_hc1(
     kid: bytes,
     alg: int,
     sign: Callable[[bytes], bytes],
+    sub_key: int = EU_DCC,
     kid_protected: bool = True,
     tag: int | None = cose.TAG_SIGN1,
 ) -> str:
-    """The text of a certificate with this DCC payload.
+    """The text of a certificate with this payload.
 
-    iat, exp: NumericDate. sign: makes the raw signature over the Sig_structure that it is given.
+    iat, exp: NumericDate. sign: makes the raw signature over the Sig_structure that it is given. sub_key:
+    which payload it is, see ``SUB_KEYS``.
     """
+    body = claims_map(iss=iss, iat=iat, exp=exp) | {CLAIM_HCERT: {sub_key: dict(payload)}}
+    return seal(cbor.encode(body), kid=kid, alg=alg, sign=sign, kid_protected=kid_protected, tag=tag)
+
+
+def claims_map(*, iss: str | None, iat: float | None, exp: float | None) -> dict[int, Any]:
+    """The registered claims of a CWT in the order in which issuers write them; absent ones are left out."""
     claims = {CLAIM_ISS: iss, CLAIM_EXP: exp, CLAIM_IAT: iat}
-    body = {number: value for number, value in claims.items() if value is not None}
-    return seal(
-        cbor.encode(body | {CLAIM_HCERT: {EU_DCC: dict(payload)}}),
-        kid=kid,
-        alg=alg,
-        sign=sign,
-        kid_protected=kid_protected,
-        tag=tag,
-    )
+    return {number: value for number, value in claims.items() if value is not None}
 
 
 def seal(
@@ -154,15 +176,16 @@ def seal(
     sign: Callable[[bytes], bytes],
     kid_protected: bool = True,
     tag: int | None = cose.TAG_SIGN1,
+    prefix: str = PREFIX,
 ) -> str:
-    """``HC1:`` text round payload bytes, signed by ``sign``."""
+    """Text round payload bytes, signed by ``sign``. prefix: ``HC1:``, or that of a container like it."""
     header: dict[int, Any] = {cose.HEADER_ALG: alg}
     loose: dict[int, Any] = {}
     (header if kid_protected else loose)[cose.HEADER_KID] = kid
     signature = sign(cose.sig_structure(cose.encode_protected(header), payload))
-    return pack(cose.encode_sign1(header, loose, payload, signature, tag=tag))
+    return pack(cose.encode_sign1(header, loose, payload, signature, tag=tag), prefix)
 
 
-def pack(sign1: bytes) -> str:
-    """``HC1:`` text of a finished COSE_Sign1."""
-    return PREFIX + base45.encode(zlib.compress(sign1, 9))
+def pack(sign1: bytes, prefix: str = PREFIX) -> str:
+    """The text of a finished COSE_Sign1."""
+    return prefix + base45.encode(zlib.compress(sign1, 9))

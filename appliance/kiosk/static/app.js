@@ -137,7 +137,10 @@
     put("name", holder ? holder.name : "");
     at("name").classList.toggle("long", Boolean(holder) && holder.name.length > 34);
     put("birth-date", holder ? day(holder.birth_date) : "");
+    put("document", shown && shown.document ? shown.document[language] : "");
+    at("document").parentNode.hidden = !(shown && shown.document);
     put("issuer", (shown && shown.issuer) || "");
+    at("issuer").classList.toggle("long", at("issuer").textContent.length > 26);
     at("issuer").parentNode.hidden = !(shown && shown.issuer);
   }
 

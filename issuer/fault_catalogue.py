@@ -1,0 +1,68 @@
+"""The catalogue of faults on purpose, as rows for scripts and as codes on disk.
+
+The rules this module keeps:
+
+* A row says which fault, of which family, and what a verifier must answer; an oddity that must be accepted
+  has the state PASS and no reason.
+* Each code is issued for the same invented traveller, so that only the fault differs.
+* What was revoked or rotated on the way shows after the next publication.
+
+    rows = fault_rows()
+    write_faults(issuer, now, Path("faults"))      # NN-name.txt, NN-name.png and manifest.json
+    issuer.publish(now)
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from issuer import certificates
+from issuer.certificates import Person
+from issuer.faults import FAULTS, Fault
+from issuer.files import write_whole
+from issuer.office import Issuer
+from issuer.qr import draw
+from issuer.sealing import text_of
+from verifier.times import written
+
+TRAVELLER = Person("Trương", "Mỹ Ước", "2001-12-24")
+_DOSE = timedelta(days=90)  # how long before the clock the dose was given
+MANIFEST = "manifest.json"
+
+
+def fault_rows() -> list[dict[str, Any]]:
+    """Every fault, in the order of the catalogue."""
+    return [_row(fault) for fault in FAULTS.values()]
+
+
+def _row(fault: Fault) -> dict[str, Any]:
+    return {
+        "name": fault.name,
+        "family": str(fault.family),
+        "expect_state": fault.expect_state.value,
+        "expect_reason": None if fault.expect_reason is None else fault.expect_reason.value,
+        "about": fault.about,
+    }
+
+
+def write_faults(issuer: Issuer, now: datetime, out: Path) -> Path:
+    """Issue every fault as of ``now`` and write its code as text and as picture; the path of the manifest.
+
+    The manifest says ``clock``, the instant to judge at, and of each fault its row with ``text`` and
+    ``picture``, file names beside it.
+    """
+    payload = certificates.of_vaccination(TRAVELLER, country=issuer.country, day=(now - _DOSE).date())
+    rows = []
+    for number, fault in enumerate(FAULTS.values(), 1):
+        code = fault.make(issuer, payload, now)
+        name = f"{number:03}-{fault.name}"
+        write_whole(out / f"{name}.txt", (text_of(code) + "\n").encode())
+        write_whole(out / f"{name}.png", draw(code).png())
+        rows.append(_row(fault) | {"text": f"{name}.txt", "picture": f"{name}.png"})
+    manifest = out / MANIFEST
+    whole = {"clock": written(now), "faults": rows}
+    write_whole(manifest, (json.dumps(whole, ensure_ascii=False, indent=2) + "\n").encode())
+    return manifest
