@@ -11,8 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # T=path and K=pattern choose tests; N and SECONDS bound the long runs; ONCE=1 runs the demo's cast once.
 T ?= tests
 K ?=
-N ?= 200000
+N ?= 1000000
 SEED ?= 1
+JOBS ?= 2
 ONCE ?=
 
 .PHONY: help dev demo test lint format types ci ci-full bench interop scenarios fuzz wheel clean browser lock
@@ -97,8 +98,8 @@ interop: $(VENV)/.dev ## the published vectors, every suite; writes the tables o
 bench: $(VENV)/.dev ## medians of each step, and the chain against a bare signature check
 	@$(BIN)/python tests/bench.py --json build/bench.json
 
-fuzz: $(VENV)/.dev ## hostile texts, containers, claims and pictures (N=200000 SEED=1)
-	@$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED)
+fuzz: $(VENV)/.dev ## hostile texts, containers, documents and pictures (N=1000000 SEED=1 JOBS=2)
+	@$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED) --jobs $(JOBS)
 
 # --- landing -----------------------------------------------------------------------------------------------
 

@@ -155,6 +155,8 @@ def _opened(directory: Path, options: argparse.Namespace) -> Issuer:
 
 
 def _issue(options: argparse.Namespace) -> int:
+    if options.parts > 1 and options.family is not Family.SHC:
+        raise IssuerError(f"a {options.family} code is one symbol; only SHC can be printed in parts")
     with Issuer.open(_data(options)) as issuer:
         if options.cast is not None:
             return _issue_cast(issuer, options)

@@ -21,6 +21,7 @@ from typing import Any
 
 from issuer import certificates
 from issuer.certificates import Person
+from issuer.errors import IssuerError
 from issuer.faults import FAULTS, Fault
 from issuer.files import write_whole
 from issuer.office import Issuer
@@ -52,16 +53,25 @@ def write_faults(issuer: Issuer, now: datetime, out: Path) -> Path:
     """Issue every fault as of ``now`` and write its code as text and as picture; the path of the manifest.
 
     The manifest says ``clock``, the instant to judge at, and of each fault its row with ``text`` and
-    ``picture``, file names beside it.
+    ``pictures``, names of files beside it. A code in parts has a line and a picture for each; one that no
+    symbol can hold has no picture.
     """
     payload = certificates.of_vaccination(TRAVELLER, country=issuer.country, day=(now - _DOSE).date())
     rows = []
     for number, fault in enumerate(FAULTS.values(), 1):
         code = fault.make(issuer, payload, now)
+        symbols = code if isinstance(code, tuple) else (code,)
         name = f"{number:03}-{fault.name}"
-        write_whole(out / f"{name}.txt", (text_of(code) + "\n").encode())
-        write_whole(out / f"{name}.png", draw(code).png())
-        rows.append(_row(fault) | {"text": f"{name}.txt", "picture": f"{name}.png"})
+        write_whole(out / f"{name}.txt", "".join(text_of(symbol) + "\n" for symbol in symbols).encode())
+        pictures = []
+        for part, symbol in enumerate(symbols, 1):
+            picture = f"{name}.png" if len(symbols) == 1 else f"{name}-{part}of{len(symbols)}.png"
+            try:
+                write_whole(out / picture, draw(symbol).png())
+            except IssuerError:
+                continue  # too large for any symbol, which is the fault
+            pictures.append(picture)
+        rows.append(_row(fault) | {"text": f"{name}.txt", "pictures": pictures})
     manifest = out / MANIFEST
     whole = {"clock": written(now), "faults": rows}
     write_whole(manifest, (json.dumps(whole, ensure_ascii=False, indent=2) + "\n").encode())

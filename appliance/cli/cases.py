@@ -93,7 +93,7 @@ def run_case(case: Case, *, pictures: Path | None, claims: bool) -> dict[str, An
 def _run(case: Case, pictures: Path | None, claims: bool) -> dict[str, Any]:
     names = _picture_names(case)
     if pictures is None or not names:
-        judged = _judged(case, _payload(case))
+        judged = _judged(case, case_codes(case))
         return answer(judged, identity=case.identity, kind="text", claims=claims)
     wanted = _expected(case)
     read, texts, micros = _read_pictures(pictures, names, wanted)
@@ -139,10 +139,10 @@ def _judged(case: Case, payloads: list[str | bytes | OpenedCode]) -> Judged:
         return unjudged(
             without_code(Reason.NOT_CERT, "the case holds no payload that is read"), Checks(decode=False)
         )
-    return judge_cards(payloads, _basis(case))
+    return judge_cards(payloads, case_basis(case))
 
 
-def _payload(case: Case) -> list[str | bytes | OpenedCode]:
+def case_codes(case: Case) -> list[str | bytes | OpenedCode]:
     """What the case feeds: one code, or all the cards of a health-card file."""
     line = case.line
     if isinstance(line.get("text"), str):
@@ -181,7 +181,8 @@ def _opened(hexadecimal: str) -> OpenedCode:
         return OpenedCode(Family.HC1, None, MalformedError("cose", "not hexadecimal").finding())
 
 
-def _basis(case: Case) -> Basis:
+def case_basis(case: Case) -> Basis:
+    """What the case is judged by: its own keys at its own clock, signature-only."""
     given = case_trust(case)
     try:
         revocation = listed_crls(given.crls, given.authorities) if given.crls else None
@@ -297,7 +298,7 @@ def _expected(case: Case) -> list[str | bytes]:
         return [single]
     if isinstance(line.get("texts"), list):
         return [str(text) for text in line["texts"]]
-    return [payload for payload in _payload(case) if isinstance(payload, bytes)]
+    return [payload for payload in case_codes(case) if isinstance(payload, bytes)]
 
 
 def _picture_names(case: Case) -> list[str]:

@@ -19,6 +19,7 @@ import zxingcpp
 from PIL import Image
 
 from issuer.cli import main
+from issuer.faults import FAULTS
 from issuer.keys import Algorithm
 from issuer.office import Issuer
 from verifier.reasons import Reason
@@ -342,6 +343,100 @@ def test_issue_cast_writes_pictures_and_publishes(
     assert list((office / "public" / "targets" / "revocation").glob("*.seg"))
     with Issuer.open(office) as issuer:
         assert len(issuer.registry.revoked()) == 1
+
+
+def test_faults_are_listed_with_what_a_verifier_must_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    """Name, family, state, reason and a line about it; without an issuer, for it only lists."""
+    rows = json.loads(_run(capsys, "faults", "--json"))
+    assert [row["name"] for row in rows] == list(FAULTS)
+    for row in rows:
+        assert set(row) == {"name", "family", "expect_state", "expect_reason", "about"}
+        assert row["expect_state"] in ("PASS", "CHECK", "FAIL", "RESCAN")
+        assert row["expect_reason"] is None or Reason(row["expect_reason"])
+        assert row["about"]
+    words = _run(capsys, "faults").splitlines()
+    assert len(words) == len(rows)
+    assert words[0].split()[:4] == ["payload-changed", "HC1", "FAIL", "SIG_BAD"]
+
+
+def test_faults_are_written_with_a_manifest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A text and a picture of each, the instant to judge at, and what was revoked on the way is published."""
+    office, out = tmp_path / "office", tmp_path / "faults"
+    _run(capsys, "init", office, "--seed", "s", "--clock", "2026-03-01T08:00:00Z")
+    answer = json.loads(_run(capsys, "faults", "--data", office, "--write", out, "--json"))
+    manifest = json.loads(Path(answer["manifest"]).read_bytes())
+    assert manifest["clock"] == "2026-03-01T08:00:00Z"
+    assert "revocation" in answer["published"]["changed"]
+    assert [row["name"] for row in manifest["faults"]] == list(FAULTS)
+    names = {"manifest.json"}
+    for row in manifest["faults"]:
+        names |= {row["text"], *row["pictures"]}
+        lines = (out / row["text"]).read_text().splitlines()
+        assert len(lines) >= len(row["pictures"])
+    assert {path.name for path in out.iterdir()} == names
+
+
+def test_another_family_is_issued_by_its_name(
+    office: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Text on stdout, pictures by name, several symbols where they were asked for."""
+    issue = ["issue", "--data", str(office), *HOLDER, "--clock", CLOCK, "--kind", "vaccination"]
+    for family, prefix in (
+        ("HC1", "HC1:"), ("DDCC", "HC1:"), ("LT1", "LT1:"), ("at1", "AT1:"), ("shc", "shc:/5"),
+        ("VDS-NC", '{"data":'), ("DIVOC", "B64:UEsDB"), ("NZCP", "NZCP:/1/"),
+    ):  # fmt: skip
+        assert _run(capsys, *issue, "--family", family).startswith(prefix)
+    both = _run(capsys, *issue, "--family", "SHC", "--parts", "2").splitlines()
+    assert [text[:9] for text in both] == ["shc:/1/2/", "shc:/2/2/"]
+    out = tmp_path / "card.png"
+    answer = json.loads(_run(capsys, *issue, "--family", "SHC", "--parts", "2", "--out", out, "--json"))
+    assert answer["files"] == [str(tmp_path / "card-1of2.png"), str(tmp_path / "card-2of2.png")]
+    assert answer["family"] == "SHC"
+    with Image.open(answer["files"][1]) as picture:
+        (code,) = zxingcpp.read_barcodes(picture.convert("L"))
+    assert code.text.startswith("shc:/2/2/")
+
+
+def test_what_a_family_cannot_say_is_said_in_one_line(
+    office: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The family, and what it can say."""
+    issue = ["issue", "--data", str(office), *HOLDER, "--clock", CLOCK]
+    assert "DIVOC: a DIVOC certificate says vaccinations" in _fails(
+        capsys, *issue, "--family", "DIVOC", "--kind", "test"
+    )
+    assert "in force since 2025-09-19" in _fails(capsys, *issue, "--family", "ICVP", "--kind", "vaccination")
+    assert "one symbol" in _fails(capsys, *issue, "--family", "NZCP", "--kind", "vaccination", "--parts", "2")
+    assert "rotate --family DIVOC --alg PS256" in _fails(
+        capsys, *issue, "--family", "DIVOC", "--kind", "vaccination", "--alg", "PS256"
+    )
+
+
+def test_an_icvp_is_about_yellow_fever_and_does_not_expire(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its product is one of WHO's list; who types another is told."""
+    office = tmp_path / "office"
+    _run(capsys, "init", office, "--seed", "s", "--clock", "2026-03-01T08:00:00Z")
+    issue = ["issue", "--data", str(office), "--family", "ICVP", "--kind", "vaccination", *HOLDER]
+    claims = _claims(_run(capsys, *issue, "--sex", "female", "--nationality", "VNM").strip("\n"))
+    assert claims.document["vx"]["vp"].startswith("YellowFeverProduct")
+    assert (claims.document["s"], claims.document["nt"], claims.expires_at) == ("female", "VNM", None)
+    assert "no product id of WHO's list" in _fails(capsys, *issue, "--product", "EU/1/20/1528")
+
+
+def test_revoke_says_by_what_each_family_is_revoked(office: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And takes the identifier as issue said it or as the code has it."""
+    at = ["--data", str(office), "--clock", CLOCK, "--json"]
+    for family, by in (("SHC", "rid"), ("DIVOC", "document"), ("VDS-NC", "uvci"), ("LT1", "signature")):
+        issued = json.loads(_run(capsys, "issue", *at, "--family", family, "--kind", "vaccination", *HOLDER))
+        answer = json.loads(_run(capsys, "revoke", *at, "--uvci", issued["uvci"]))
+        assert (answer["by"], answer["scopes"]) == (by, [issued["kid"]])
+    text = json.loads(_run(capsys, "issue", *at, "--family", "VDS-NC", "--kind", "vaccination", *HOLDER))[
+        "text"
+    ]
+    seal = json.loads(text)["data"]["msg"]["uvci"]
+    assert json.loads(_run(capsys, "revoke", *at, "--uvci", seal))["by"] == "uvci"
 
 
 def _unprivileged() -> dict[str, Any]:

@@ -23,7 +23,12 @@ def _run(directory: Path, seed: str) -> dict[str, bytes]:
         for ending in ("txt", "png", "svg"):
             out = str(directory / "codes" / f"{algorithm}.{ending}")
             assert main(["issue", *at, "--kind", "recovery", "--alg", algorithm, *who, "--out", out]) == 0
+    for family in ("DDCC", "LT1", "AT1", "SHC", "VDS-NC", "DIVOC", "NZCP"):
+        for ending in ("txt", "png"):
+            out = str(directory / "codes" / f"{family}.{ending}")
+            assert main(["issue", *at, "--kind", "vaccination", "--family", family, *who, "--out", out]) == 0
     assert main(["issue", *at, "--cast", str(directory / "cast")]) == 0
+    assert main(["rotate", *at, "--family", "VDS-NC", "--withdraw"]) == 0
     assert main(["rotate", *at, "--alg", "ES256"]) == 0
     with Issuer.open(directory / "office") as issuer:
         keys = [[row.kid.hex(), row.material.hex()] for row in issuer.registry.signing_keys()]
@@ -43,7 +48,7 @@ def test_the_same_seed_twice_gives_the_same_bytes(tmp_path: Path) -> None:
         _run(tmp_path / name, seed) for name, seed in (("1", "seed"), ("2", "seed"), ("3", "other"))
     )
     assert one == two
-    assert len([name for name in one if name.endswith((".png", ".svg", ".txt"))]) == 9 + 14
+    assert len([name for name in one if name.endswith((".png", ".svg", ".txt"))]) == 9 + 14 + 14
     assert one["keys"] != other["keys"]
     for name in set(one) & set(other):
         # The web link, the expectations and the rules say nothing that a key has touched.

@@ -18,7 +18,8 @@ def test_the_files_are_served_as_they_are(founded: Path) -> None:
     """Root, metadata and every target, byte for byte."""
     client = create_app(founded / "public").test_client()
     paths = [path for path in (founded / "public").rglob("*") if path.is_file()]
-    assert len(paths) == 11  # root twice, the six other roles, three targets
+    # root twice, the six other roles, three targets; JWKS, DID document, CSCA and its CRL
+    assert len(paths) == 11 + 4
     for path in paths:
         answer = client.get("/" + str(path.relative_to(founded / "public")))
         assert (answer.status_code, answer.data) == (200, path.read_bytes())
