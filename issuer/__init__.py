@@ -1,4 +1,4 @@
-"""The reference issuer, the other end of the wire: keys, certificates, revocation, the published trust list.
+"""The reference issuer, the other end of the wire: keys, certificates of every family, revocation, lists.
 
 It is here so that a checkpoint can be built, shown and tested without asking any state for anything. Its
 country is ``XV``, which no state will ever have, and its travellers are invented.

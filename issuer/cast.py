@@ -22,12 +22,12 @@ from typing import Any
 
 from issuer import certificates
 from issuer.certificates import Person
-from issuer.faults import FAULTS, blot
+from issuer.faults import FAULTS, Code, blot
 from issuer.files import write_whole
 from issuer.keys import Algorithm
 from issuer.office import YEAR, Issuer
 from issuer.qr import draw
-from verifier.certificate import DETECTED
+from verifier.certificate import DETECTED, Family
 from verifier.reasons import Reason, State
 
 PIXELS = 690  # a side of a picture at most: a camera frame of 1280x720 holds it
@@ -63,6 +63,12 @@ def make_cast(issuer: Issuer, now: datetime) -> list[Exhibit]:
     def good(case: str, person: str, payload: dict[str, Any], algorithm: Algorithm, about: str) -> Exhibit:
         issued = issuer.issue(payload, issued_at=now, expires_at=now + YEAR, algorithm=algorithm)
         return Exhibit(case, person, State.PASS, None, about, _picture(issued.text))
+
+    def foreign(family: Family, person: Person, about: str, reason: Reason | None = None) -> Exhibit:
+        issued = issuer.issue(dose(person), issued_at=now, expires_at=now + YEAR, family=family)
+        title = f"{person.surname} {person.given}".strip()
+        state = State.PASS if reason is None else State.CHECK
+        return Exhibit(family.lower(), title, state, reason, about, _picture(issued.code))
 
     def bad(name: str, person: str, payload: dict[str, Any]) -> Exhibit:
         fault = FAULTS[name]
@@ -104,6 +110,17 @@ def make_cast(issuer: Issuer, now: datetime) -> list[Exhibit]:
             dose(Person("Weißmüller", "Jörg-Günther", "1957-03-30"), dose=3, doses=3),
             Algorithm.ES256,
             "vaccination, a booster; letters that the passport line spells otherwise",
+        ),
+        foreign(
+            Family.SHC, Person("Okafor", "Chidi", "1979-02-11"), "a SMART Health Card of the same issuer"
+        ),
+        foreign(Family.VDS_NC, Person("Sato", "Hanako", "1994-12-01"), "an ICAO VDS-NC seal"),
+        foreign(Family.DIVOC, Person("Perera", "Nimal", "1966-08-23"), "a DIVOC document, in a ZIP"),
+        foreign(
+            Family.NZCP,
+            Person("Ngata", "Aroha", "2000-05-05"),
+            "authentic, and good inside its own country only",
+            Reason.UNSUPPORTED,
         ),
         bad(
             "without-expiry",
@@ -151,8 +168,9 @@ def make_cast(issuer: Issuer, now: datetime) -> list[Exhibit]:
     ]
 
 
-def _picture(text: str) -> bytes:
-    code = draw(text)
+def _picture(content: Code) -> bytes:
+    assert not isinstance(content, tuple), "a code in parts is several pictures"
+    code = draw(content)
     return code.png(code.scale_for(PIXELS), light=PAPER)
 
 

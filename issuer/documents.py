@@ -24,9 +24,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
-from itertools import product
-from string import ascii_uppercase
 from typing import Any, NoReturn
 
 from issuer.certificates import COVID_19, event_of
@@ -34,7 +31,7 @@ from issuer.errors import IssuerError
 from issuer.families import base_url
 from verifier import vocabulary
 from verifier.certificate import DETECTED, Family
-from verifier.countries import alpha2
+from verifier.countries import alpha3
 from verifier.times import EASTERNMOST, written
 from verifier.trust import HashKind
 from verifier.wire import fhir, hc1, icvp, nzcp
@@ -220,7 +217,7 @@ def _ddcc(source: _Source) -> dict[Any, Any]:
     if facts.sex != "unknown":
         head["sex"] = {"code": facts.sex, "system": "http://hl7.org/fhir/administrative-gender"}
     head["certificate"] = {"issuer": event["is"], "hcid": source.identifier, "version": "1.0.0"}
-    country = {"code": _alpha3(event["co"]), "system": "urn:iso:std:iso:3166"}
+    country = {"code": (alpha3(event["co"]) or event["co"]), "system": "urn:iso:std:iso:3166"}
     if source.kind == "v":
         kind = _VACCINES.get(event["vp"])
         return head | {
@@ -269,7 +266,7 @@ def _icvp(source: _Source) -> dict[Any, Any]:
         "n": source.full_name,
         "dob": source.full_birth_date(),
         "s": facts.sex,
-        "nt": facts.nationality or _alpha3(source.country),
+        "nt": facts.nationality or (alpha3(source.country) or source.country),
     }
     if facts.passport:
         document |= {"id": facts.passport, "dt": "PPN"}
@@ -363,7 +360,7 @@ def _vds_nc(source: _Source) -> dict[Any, Any]:
             kind, message = "icao.test", _seal_of_test(source)
         case _:
             source.cannot("a health seal says vaccinations and tests, not recoveries")
-    return {"hdr": {"t": kind, "v": 1, "is": _alpha3(source.country)}, "msg": message}
+    return {"hdr": {"t": kind, "v": 1, "is": (alpha3(source.country) or source.country)}, "msg": message}
 
 
 def _seal_of_vaccination(source: _Source) -> dict[str, Any]:
@@ -384,7 +381,7 @@ def _seal_of_vaccination(source: _Source) -> dict[str, Any]:
                     {
                         "dvc": event["dt"],
                         "seq": event["dn"],
-                        "ctr": _alpha3(event["co"]),
+                        "ctr": (alpha3(event["co"]) or event["co"]),
                         "adm": event["is"],
                         "lot": facts.batch,
                     }
@@ -402,7 +399,7 @@ def _seal_of_test(source: _Source) -> dict[str, Any]:
         "pid": person | ({"dt": "P", "dn": facts.passport} if facts.passport else {}),
         "sp": {
             "spn": event.get("tc", event["is"])[:20],
-            "ctr": _alpha3(event["co"]),
+            "ctr": (alpha3(event["co"]) or event["co"]),
             "cd": {"p": "+000", "e": "clinic@issuer.example", "a": "1 Example Street"},
         },
         "dat": {"sc": event["sc"], "ri": written(source.issued_at)},
@@ -500,14 +497,3 @@ _MAKERS: Mapping[Family, Callable[[_Source], dict[Any, Any]]] = {
     Family.DIVOC: _divoc,
     Family.NZCP: _nzcp,
 }
-
-
-def _alpha3(country: str) -> str:
-    """The alpha-3 code of a country; a user-assigned one such as XV has none and stays as it is."""
-    return _alpha3_codes().get(country, country)
-
-
-@cache
-def _alpha3_codes() -> Mapping[str, str]:
-    codes = ("".join(letters) for letters in product(ascii_uppercase, repeat=3))
-    return {two: code for code in codes if (two := alpha2(code)) is not None and two != code}

@@ -9,6 +9,7 @@ medians; ratios are between figures of the same run, because a shared machine's 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -19,8 +20,10 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
@@ -28,7 +31,10 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from desk import Desk, reopened, vaccination
+from office import FAMILIES, Office
+from office import NOW as OFFICE_NOW
 from PIL import Image
 
 from appliance.picture import Luma
@@ -36,8 +42,10 @@ from appliance.scanner import look
 from issuer import qr
 from issuer.keys import Algorithm
 from verifier.assessment import assess
+from verifier.certificate import Family
 from verifier.keys import load_spki
 from verifier.policy.bundle import SIGNATURE_ONLY
+from verifier.trust import Domain, TrustedKey, TrustList
 from verifier.verdict import decide
 from verifier.wire import base45, cbor, cose, hc1
 
@@ -98,12 +106,50 @@ def timed(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[flo
     """Microseconds of each piece of work, in interleaved rounds after a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in work}
     for number in range(rounds + 5):
-        for name, run in work.items():
+        # in turn forwards and backwards, so that no work always runs on what another has just warmed
+        for name, run in list(work.items())[:: 1 if number % 2 else -1]:
             start = perf_counter_ns()
             run()
             if number >= 5:
                 times[name].append((perf_counter_ns() - start) / 1000)
     return times
+
+
+CROWD = 5_000  # keys of others in the list
+
+
+def crowded(trust: TrustList) -> TrustList:
+    """The same list with ``CROWD`` keys of others in it, of every domain."""
+    domains = list(Domain)
+    keys = []
+    for number in range(CROWD):
+        public = ec.derive_private_key(number + 2, ec.SECP256R1()).public_key()
+        spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        kid = hashlib.sha256(spki).digest()[:8]
+        keys.append(TrustedKey(kid=kid, spki=spki, country="XX", domain=domains[number % len(domains)]))
+    return replace(trust, keys={**trust.keys, **TrustList.of(keys).keys})
+
+
+def families(folder: Path) -> dict[str, dict[str, Callable[[], Any]]]:
+    """The chain of each family's certificate: with its signer's key alone in the list, and with a crowd."""
+    with Office(folder, seed="bench") as office:
+        codes = {family: office.issue(family).code for family in FAMILIES}
+        known = office.synced()
+    work: dict[str, dict[str, Callable[[], Any]]] = {}
+    for family, code in codes.items():
+        assessed = assess(code, trust=known.trust, now=OFFICE_NOW)
+        assert assessed.certificate is not None, family
+        signer = assessed.certificate.key
+        sealed = family is Family.VDS_NC  # its signer's key comes with the code; what is held is its CSCA
+        one = replace(known.trust, keys={} if sealed else {signer.kid: (signer,)})
+        crowd = crowded(one)
+
+        def chain(code: Any = code, trust: TrustList = one) -> Any:
+            return decide(assess(code, trust=trust, now=OFFICE_NOW), SIGNATURE_ONLY)
+
+        assert chain().state == chain(trust=crowd).state == "PASS", family
+        work[family] = {"one": chain, "crowd": lambda chain=chain, crowd=crowd: chain(trust=crowd)}
+    return work
 
 
 def openssl_speed() -> float | None:
@@ -166,6 +212,17 @@ def main() -> int:
     if speed:
         result["chain_to_openssl_speed"] = chain / speed
         print(f"chain without picture / `openssl speed` P-256 verify ({speed:.1f} us): {chain / speed:.2f}")
+
+    print(f"\neach family, text to Verdict: one key in the list, and {CROWD:,} more; microseconds, one run")
+    with tempfile.TemporaryDirectory() as folder:
+        work_by_family = families(Path(folder))
+    result["families"] = {}
+    everything = {f"{f} {w}": run for f, runs in work_by_family.items() for w, run in runs.items()}
+    times = timed(everything, options.rounds)
+    for family in work_by_family:
+        one, crowd = (statistics.median(times[f"{family} {which}"]) for which in ("one", "crowd"))
+        result["families"][family] = {"one_us": one, "crowd_us": crowd, "ratio": crowd / one}
+        print(f"  {family:8}{one:10.1f}{crowd:10.1f}   crowd / one {crowd / one:.3f}")
 
     print("\nworst codes: milliseconds of one, and the process's growth so far in MiB")
     desk = Desk()

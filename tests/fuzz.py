@@ -1,9 +1,9 @@
 """``make fuzz``: hostile texts, containers, signed documents and pictures of every family, from good ones.
 
 The seeds are certificates of our own issuer, one of each family and kind, and the published vectors where
-they are at hand. Each case must give a Verdict (or, for a picture, codes or PictureError), never anything else;
-a code that nobody signed and that still passes must say what the original said. Prints the worst time and
-memory of a case, a summary line last.
+they are at hand. Each case must give a Verdict (or, for a picture, codes or PictureError), never anything
+else; a code that nobody signed and that still passes must say what the original said. Prints the worst time
+and memory of a case, a summary line last.
 
     python tests/fuzz.py --cases 1000000 --seed 1 --jobs 2
 """

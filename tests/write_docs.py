@@ -29,7 +29,7 @@ from verifier.checks import revocation_entries
 from verifier.keys import load_spki, trusted_key
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import CATALOGUE, Reason, State
-from verifier.trust import TrustList
+from verifier.trust import Domain, TrustList
 from verifier.verdict import decide
 from verifier.wire import base45, cbor, cose, dcc, hc1
 
@@ -102,7 +102,7 @@ def example() -> str:
             person = Person("Nguyễn", "Bảo Duy", "1983-10-10")
             payload = of_vaccination(person, country=issuer.country, day=date(2022, 1, 10))
             issued = issuer.issue(payload, issued_at=CLOCK, expires_at=CLOCK + YEAR)
-            keys = [trusted_key(row.certificate) for row in issuer.registry.signing_keys()]
+            keys = [trusted_key(row.certificate) for row in issuer.registry.signing_keys(Domain.HCERT)]
     key = next(key for key in keys if key.kid == issued.kid)
     code = draw(issued.text)
     packed = base45.decode(issued.text[len(hc1.PREFIX) :])

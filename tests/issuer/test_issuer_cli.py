@@ -337,7 +337,7 @@ def test_issue_cast_writes_pictures_and_publishes(
         _run(capsys, "issue", "--cast", tmp_path / "cast", "--data", office, "--clock", CLOCK, "--json")
     )
     rows = json.loads(Path(answer["cast"]).read_text())
-    assert answer["pictures"] == len(rows) == 14
+    assert answer["pictures"] == len(rows) == 18
     assert {row["expect_state"] for row in rows} == {"PASS", "CHECK", "FAIL", "RESCAN"}
     assert all(row["expect_reason"] is None or Reason(row["expect_reason"]) for row in rows)
     assert list((office / "public" / "targets" / "revocation").glob("*.seg"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import itertools
 import json
 from collections.abc import Iterator
@@ -17,7 +16,6 @@ import segno
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from places import ROOT
 
 from appliance.cli.verify import main as verify
 from appliance.scanner import read_image
@@ -533,10 +531,3 @@ def test_the_published_list_says_whose_each_key_is(world: World) -> None:
         (Domain.NZCP, "did:web:issuer.example:xv"),
     }
     assert [each.country for same in world.known.trust.authorities.values() for each in same] == ["XV"]
-
-
-def test_no_document_of_this_issuer_names_a_real_one() -> None:
-    """Hosts under example only: RFC 2606 gives them to nobody."""
-    for path in sorted((ROOT / "issuer").glob("*.py")):
-        for line in io.StringIO(path.read_text(encoding="utf-8")):
-            assert "did:web:" not in line or "issuer.example" in line or "{HOST}" in line, path

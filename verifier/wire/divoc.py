@@ -122,6 +122,7 @@ def open_divoc(text: str) -> Envelope:
         payload=statements,
         signature=signature,
         to_be_signed=_to_be_signed(header, options, statements),
+        issuer_hint=issuer if isinstance(issuer := document.get("issuer"), str) else None,
         parsed=document,
     )
 
