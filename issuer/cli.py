@@ -40,6 +40,7 @@ from issuer.publish import ROOT, Publication
 from issuer.registry import FILE
 from trustsync.paths import data_dir
 from verifier.certificate import Family
+from verifier.families import shown_kid
 from verifier.times import written
 from verifier.trust import HashKind
 from verifier.vocabulary import YELLOW_FEVER
@@ -86,7 +87,7 @@ def _init(options: argparse.Namespace) -> int:
                 "root": str(issuer.registry.public / ROOT),
                 "keys": [
                     {
-                        "kid": row.kid.hex(),
+                        "kid": shown_kid(row.domain, row.kid),
                         "alg": row.algorithm.value,
                         "environment": row.environment,
                         "domain": row.domain.value,
@@ -284,7 +285,7 @@ def _facts(issued: Issued, texts: list[str], files: list[Path]) -> dict[str, Any
     return {
         "family": issued.family.value,
         "uvci": issued.uvci,
-        "kid": issued.kid.hex(),
+        "kid": shown_kid(domain_of(issued.family), issued.kid),
         "alg": issued.algorithm.value,
         "issued_at": written(issued.issued_at),
         "expires_at": None if issued.expires_at is None else written(issued.expires_at),
@@ -313,21 +314,22 @@ def _rotate(options: argparse.Namespace) -> int:
         now = _now(options, issuer)
         domain = domain_of(options.family)
         row = issuer.rotate(options.alg, now=now, domain=domain, uses=uses, withdraw=options.withdraw)
-        before = [key.kid.hex() for key in issuer.keys_of(row.algorithm, domain) if key.kid != row.kid]
+        keys = issuer.keys_of(row.algorithm, domain)
+        before = [shown_kid(domain, key.kid) for key in keys if key.kid != row.kid]
         gone = before if options.withdraw else []
         publication = None if options.no_publish else issuer.publish(now)
     others = f"withdrawn ({', '.join(gone)})" if options.withdraw else "still good"
     _tell(
         options,
         {
-            "kid": row.kid.hex(),
+            "kid": shown_kid(domain, row.kid),
             "alg": row.algorithm.value,
             "domain": domain.value,
             "withdrawn": gone,
             **_published(publication),
         },
-        f"new {row.algorithm} key of {domain} {row.kid.hex()}; {row.algorithm} keys before it: {others}; "
-        f"{_said(publication)}",
+        f"new {row.algorithm} key of {domain} {shown_kid(domain, row.kid)}; "
+        f"{row.algorithm} keys before it: {others}; {_said(publication)}",
     )
     return 0
 

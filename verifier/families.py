@@ -107,6 +107,17 @@ _READERS: Mapping[Family, Callable[[Claims], Payload]] = {
 }
 
 
+_TEXT_KIDS = frozenset({Domain.SHC, Domain.NZCP, Domain.DIVOC})
+
+
+def shown_kid(domain: Domain | None, kid: bytes) -> str:
+    """A KID as people read it: the text that it is where a domain's KIDs are texts, else hex."""
+    if domain not in _TEXT_KIDS:
+        return kid.hex()
+    text = kid.decode("utf-8", "replace")
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+
+
 def read(claims: Claims) -> Payload:
     """The content of decoded claims in the common vocabulary.
 

@@ -22,7 +22,15 @@ from verifier.checks import letters_of, revocation_entries, revoked_by, scopes_o
 from verifier.families import FORMS, Form
 from verifier.keys import AlgorithmRefusedError, KeyRefusedError, load_spki
 from verifier.times import is_ahead, is_over
-from verifier.trust import Domain, HashKind, NoRevocation, TrustedKey, TrustList, authority_scope
+from verifier.trust import (
+    Domain,
+    HashKind,
+    ListedRevocation,
+    NoRevocation,
+    TrustedKey,
+    TrustList,
+    authority_scope,
+)
 from verifier.wire import dcc, dcc_schema
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
@@ -201,8 +209,8 @@ def _revoked(
     trust: TrustList,
     now: datetime | None,
 ) -> bool | None:
-    if isinstance(trust.revocation, NoRevocation):
-        return None
+    if isinstance(trust.revocation, NoRevocation | ListedRevocation):
+        return None  # a CRL that was given by hand speaks of signers of seals only
     if revoked_by(entries, signer, trust, claims.issued_at) is not None:
         return True
     return _complete(scopes_of(signer), trust, now)

@@ -18,6 +18,7 @@ from appliance import judging
 from appliance.judging import Basis
 from verifier.assessment import Assessment, OpenedCode
 from verifier.certificate import Family
+from verifier.families import FORMS, shown_kid
 from verifier.reading import Checks, Reading, read_checks
 from verifier.reasons import State
 from verifier.trust import ClockState
@@ -117,14 +118,9 @@ def answer(
     return out
 
 
-# Families whose KIDs are texts; those of the others are bytes, and shown in hex.
-_TEXT_KIDS = frozenset({Family.SHC, Family.NZCP, Family.DIVOC})
-
-
 def _kid(kid: bytes | None, family: Family | None) -> str | None:
-    if kid is None:
-        return None
-    return readable(kid.decode("utf-8", "replace")) if family in _TEXT_KIDS else kid.hex()
+    form = FORMS.get(family) if family is not None else None
+    return None if kid is None else shown_kid(form.domain if form else None, kid)
 
 
 def _list(verdict: Verdict) -> dict[str, Any] | None:

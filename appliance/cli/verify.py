@@ -84,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
         "inputs",
         nargs="*",
         metavar="CODE|IMAGE|-",
-        help="texts, images, .txt files with a code a line, or - for stdin",
+        help="texts, images, .txt files with a code a line, .smart-health-card files, or - for stdin; "
+        "the parts of one code, wherever they come, are one",
     )
     parser.add_argument("--cases", type=Path, metavar="FILE", help="recorded cases, one JSON object a line")
     parser.add_argument(
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--at", metavar="INSTANT", help="judge at this instant, e.g. 2022-03-01T09:00:00+07:00"
     )
+    parser.add_argument("--data-matrix", action="store_true", help="read DataMatrix symbols in images too")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.add_argument(
         "--claims", action="store_true", help="show what the certificate says: a person's data"
@@ -120,8 +122,9 @@ def _parser() -> argparse.ArgumentParser:
 def _inputs(options: argparse.Namespace) -> int:
     if options.pictures is not None:
         raise UsageError("--pictures goes with --cases; images are given as arguments")
+    codes = _codes(options.inputs, options.data_matrix)
     worst = count = 0
-    for given, judged in _judge_inputs(options.inputs, _judging(options)):
+    for given, judged in _judge_inputs(codes, _judging(options)):
         result = answer(
             judged,
             identity=given.identity,
@@ -155,10 +158,10 @@ class _Given:
 
 
 def _judge_inputs(
-    inputs: list[str], judged: Callable[[str | bytes | OpenedCode], Judged]
+    codes: Iterable[_Given], judged: Callable[[str | bytes | OpenedCode], Judged]
 ) -> Iterator[tuple[_Given, Judged]]:
     """Each code with its judgement, as they come; the parts of one code are one."""
-    for given in _together(_codes(inputs)):
+    for given in _together(codes):
         if given.payload is None:
             yield given, unjudged(without_code(Reason.UNREADABLE), Checks(decode=False))
         else:
@@ -206,7 +209,7 @@ def _joined(parts: dict[int, _Given]) -> _Given:
     return replace(first, payload=open_parts(texts), micros=micros)
 
 
-def _codes(inputs: list[str]) -> Iterator[_Given]:
+def _codes(inputs: list[str], data_matrix: bool) -> Iterator[_Given]:
     """Each code of the arguments, in their order."""
     number_of_text = 0
     for given in inputs:
@@ -220,7 +223,7 @@ def _codes(inputs: list[str]) -> Iterator[_Given]:
         elif given.endswith(_CARD_SUFFIX) and not _is_code(given):
             yield from _cards(Path(given))
         elif _is_image(given):
-            yield from _image(Path(given))
+            yield from _image(Path(given), data_matrix)
         else:
             number_of_text += 1
             yield _Given(str(number_of_text), "text", given, given)
@@ -238,14 +241,14 @@ def _cards(path: Path) -> Iterator[_Given]:
         yield _Given(f"{path.name}:{number}", "text", card, card)
 
 
-def _image(path: Path) -> Iterator[_Given]:
+def _image(path: Path, data_matrix: bool) -> Iterator[_Given]:
     from appliance.errors import PictureError
     from appliance.scanner import read_image
 
     if not path.exists():
         raise UsageError(f"{readable(str(path))}: there is no such file")
     try:
-        codes = read_image(path)
+        codes = read_image(path, data_matrix=data_matrix)
     except PictureError as error:
         if path.suffix.lower() not in _IMAGE_SUFFIXES:
             raise UsageError(f"{path}: {error}; give a picture, or a .txt file with a code a line") from error

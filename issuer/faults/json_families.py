@@ -104,9 +104,7 @@ def csca_of(issuer: Issuer) -> tuple[bytes, EcdsaKey]:
     """The CSCA under which the issuer's seals are, DER, and its key."""
     csca = health_csca(issuer.registry, PRODUCTION)
     if csca is None:
-        raise IssuerError(
-            "this issuer has no CSCA for seals: vaxgate-issuer rotate --family VDS-NC makes one"
-        )
+        raise IssuerError("this issuer has no CSCA for seals; rotate --family VDS-NC makes one")
     label = f"{HEALTH_CSCA}/{PRODUCTION}"
     key = generate(Algorithm.ES256, Stream(issuer.registry.fact("seed").encode(), label))
     assert isinstance(key, EcdsaKey)

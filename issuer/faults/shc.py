@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from issuer.documents import Facts
@@ -410,7 +411,7 @@ def rid_too_long(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 
 @faults.add("shc-revoked-by-bundle", State.FAIL, Reason.REVOKED)
 def revoked_by_bundle(issuer: Issuer, payload: Payload, now: datetime) -> Code:
-    """A card without revocation id, revoked by the hash of its bundle; shows once that is published and synced.
+    """Has no revocation id and is revoked by the hash of its bundle; shows once that is published and synced.
 
     The batch is one of its own, since every card with this bundle is revoked.
     """
@@ -471,8 +472,7 @@ def four_segments(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 @faults.add("shc-critical-header", State.FAIL, Reason.MALFORMED)
 def critical_header(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The header asks for something that must be understood, and that nobody here knows."""
-    claims = _claims(issuer, payload, now)
-    return _code(_card(issuer, claims, crit=["only-at-home"], **{"only-at-home": True}))
+    return _code(_card(issuer, _claims(issuer, payload, now), crit=["where"], where="at home"))
 
 
 @faults.add("shc-bare-jws", State.PASS)
@@ -586,7 +586,7 @@ def _digits(jws: str) -> str:
 def _parts(jws: str, count: int) -> list[str]:
     """More parts than an encoder would make."""
     cuts = [len(jws) * number // count for number in range(count + 1)]
-    pieces = [jws[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]
+    pieces = [jws[start:end] for start, end in pairwise(cuts)]
     return [f"{shc.PREFIX}{number}/{count}/{_digits(piece)}" for number, piece in enumerate(pieces, 1)]
 
 

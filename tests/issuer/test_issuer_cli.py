@@ -431,7 +431,9 @@ def test_revoke_says_by_what_each_family_is_revoked(office: Path, capsys: pytest
     for family, by in (("SHC", "rid"), ("DIVOC", "document"), ("VDS-NC", "uvci"), ("LT1", "signature")):
         issued = json.loads(_run(capsys, "issue", *at, "--family", family, "--kind", "vaccination", *HOLDER))
         answer = json.loads(_run(capsys, "revoke", *at, "--uvci", issued["uvci"]))
-        assert (answer["by"], answer["scopes"]) == (by, [issued["kid"]])
+        (scope,) = answer["scopes"]  # in hex, as the lists have it; a KID that is a text is shown as one
+        assert answer["by"] == by
+        assert issued["kid"] in (scope, bytes.fromhex(scope).decode("latin-1"))
     text = json.loads(_run(capsys, "issue", *at, "--family", "VDS-NC", "--kind", "vaccination", *HOLDER))[
         "text"
     ]

@@ -1,7 +1,7 @@
-"""The security pitfalls of formats that touch HC1, each closed by a rule. The number is in the test's name.
+"""The security pitfalls, each closed by a rule. The number is in the test's name.
 
-Pitfalls 10, 13 and 23 are of other families. 12, 17, 21 and 24 have their proofs where the network, the trust
-store and the page are: ``test_imports.py``, ``tests/trustsync`` and ``tests/appliance``.
+12, 17, 21 and 24 have their proofs where the network, the trust store and the page are: ``test_imports.py``,
+``tests/trustsync`` and ``tests/appliance``; 23 has its matrix in ``test_mutations.py``.
 """
 
 from __future__ import annotations
