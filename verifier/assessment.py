@@ -348,7 +348,10 @@ def _seal_key(case: Case) -> Sequence[Finding]:
         case.seal = chain.signer_of(case.envelope.certificate)
     except KeyRefusedError as error:
         return [finding(Reason.MALFORMED, f"seal: {error}")]
-    case.candidates = candidates(case.envelope, case.form, case.trust) or (case.seal.key,)
+    listed = candidates(case.envelope, case.form, case.trust)
+    case.candidates = listed or (case.seal.key,)
+    if not listed and case.seal.key_id is None:
+        return [finding(Reason.MALFORMED, "seal: its signer names no authority key")]
     return ()
 
 
@@ -465,6 +468,8 @@ def _issuer(case: Case) -> Sequence[Finding]:
     assert case.claims is not None
     if case.seal is not None and case.authority is not None:
         return chain.country_findings(case.seal, case.authority, case.claims.issuer)
+    if case.form.by_issuer and case.claims.issuer is None:
+        return ()  # a document without its issuer is malformed, which its reader says
     return checks.issuer_findings(case.claims.issuer, case.signer, owners=case.form.owners)
 
 

@@ -172,15 +172,11 @@ def is_authority(der: bytes) -> bool:
 
 
 def authority_of(signer: SealSigner, trust: TrustList) -> Authority | None:
-    """The held CSCA that issued a signer; ``None`` when none did.
+    """The held CSCA that issued a signer; ``None`` when none did, or the signer names none by its key.
 
     A CSCA key often has several certificates, with one period each: the active one with the longest is given.
     """
-    if signer.key_id is not None:
-        held: Iterable[Authority] = trust.authorities.get(signer.key_id, ())
-    else:
-        everyone = (each for same in trust.authorities.values() for each in same)
-        held = (each for each in everyone if each.country == signer.issuer_country)
+    held = trust.authorities.get(signer.key_id, ()) if signer.key_id is not None else ()
     certificate = signer.key.certificate or b""
     issuers = [each for each in held if _has_issued(each.certificate, certificate)]
     return max(issuers, key=_preference, default=None)

@@ -146,33 +146,21 @@ def listed_signer(
     now: datetime,
     *,
     domain: Domain = Domain.HCERT,
+    algorithm: Algorithm = Algorithm.ES256,
     key: SigningKey | None = None,
     uses: frozenset[str] | None = None,
     status: KeyStatus = KeyStatus.ACTIVE,
 ) -> Signer:
-    """A key of a domain whose keys have a DSC, made for a fault and put on the list, once for each label.
+    """A key that was made for a fault and stands on the list, where it is put once for each label.
 
-    now: when its DSC was issued, from which its period follows. key: ``None`` for a new one for ES256. uses:
-    letters of what it may sign, ``None`` for everything. The CSCA above it is one of faults; no list that we
-    publish asks for it.
+    now: when its certificate was issued, from which its period follows. key: ``None`` for a new one of
+    ``algorithm``. uses: letters of what it may sign, ``None`` for everything.
     """
-    seed = seed_of(issuer)
-    key = key or generate(Algorithm.ES256, Stream(seed, f"fault/{label}"))
-    csca_key = generate(Algorithm.ES256, Stream(seed, "fault/csca"))
-    assert isinstance(csca_key, EcdsaKey)
-    # of 127 bits and positive, as RFC 5280 §4.1.2.2 asks
-    serial = 1 | int.from_bytes(derive(seed, f"fault/serial/{label}", 16), "big") >> 1
-    certificate = signers.make_dsc(
-        csca=signers.make_csca(issuer.country, csca_key, serial, now),
-        csca_key=csca_key,
-        spki=key.spki(),
-        country=issuer.country,
-        name=f"{issuer.country} {label}",
-        serial=serial,
-        now=now,
-        uses=uses,
-    )
-    signer = Signer(key, kid_of(certificate), issuer_name(domain, issuer.country, PRODUCTION), certificate)
+    if domain is Domain.NZCP:  # whose keys have no certificate, hence no period and no uses
+        signer = issuer.unlisted_signer(algorithm, label, now, domain=domain)
+    else:
+        key = key or generate(algorithm, Stream(seed_of(issuer), f"fault/{domain}/{label}"))
+        signer = _certified(issuer, label, now, domain=domain, key=key, uses=uses)
     rows = issuer.registry.signing_keys()
     if all(row.kid != signer.kid for row in rows):
         with issuer.registry.change():
@@ -180,12 +168,12 @@ def listed_signer(
                 KeyRow(
                     # before all others: who signs takes the newest key
                     serial=min(row.serial for row in rows) - 1,
-                    algorithm=key.algorithm,
+                    algorithm=signer.key.algorithm,
                     environment=PRODUCTION,
                     status=KeyStatus.ACTIVE,
                     kid=signer.kid,
-                    certificate=certificate,
-                    material=key.material(),
+                    certificate=signer.certificate or b"",
+                    material=signer.key.material(),
                     domain=domain,
                     issuer=signer.issuer,
                 )
@@ -193,6 +181,34 @@ def listed_signer(
             if status is KeyStatus.WITHDRAWN:
                 issuer.registry.withdraw(signer.kid, now)
     return signer
+
+
+def _certified(
+    issuer: Issuer,
+    label: str,
+    now: datetime,
+    *,
+    domain: Domain,
+    key: SigningKey,
+    uses: frozenset[str] | None,
+) -> Signer:
+    """A signer with a DSC by a CSCA that is there for faults; the list vouches for the DSC, as for any."""
+    seed = seed_of(issuer)
+    csca_key = generate(Algorithm.ES256, Stream(seed, "fault/csca"))
+    assert isinstance(csca_key, EcdsaKey)
+    # of 127 bits and positive, as RFC 5280 §4.1.2.2 asks
+    serial = 1 | int.from_bytes(derive(seed, f"fault/{domain}/{label}/serial", 16), "big") >> 1
+    certificate = signers.make_dsc(
+        csca=signers.make_csca(issuer.country, csca_key, serial, now),
+        csca_key=csca_key,
+        spki=key.spki(),
+        country=issuer.country,
+        name=f"{issuer.country} DSC {label}",
+        serial=serial,
+        now=now,
+        uses=uses,
+    )
+    return Signer(key, kid_of(certificate), issuer_name(domain, issuer.country, PRODUCTION), certificate)
 
 
 def seed_of(issuer: Issuer) -> bytes:

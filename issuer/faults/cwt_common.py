@@ -24,14 +24,14 @@ import cbor2
 from issuer.errors import IssuerError
 from issuer.families import domain_of
 from issuer.faults.base import Catalogue, Code, Make, Payload
-from issuer.faults.cwt import code, with_members, without
+from issuer.faults.cwt import code, listed_signer, with_members, without
 from issuer.keys import Algorithm
 from issuer.office import TEST, YEAR, Issuer
 from issuer.seed import derive
 from verifier.certificate import Family
 from verifier.families import EXPIRING
 from verifier.reasons import Reason, State
-from verifier.trust import Domain
+from verifier.trust import Domain, KeyStatus
 from verifier.wire import cose, hc1
 
 HMAC_256 = 5  # COSE: a sum that whoever can verify can make
@@ -94,7 +94,11 @@ def payload_changed(family: Family, issuer: Issuer, payload: Payload, now: datet
     """Signed, then the last digit of the birth year changed: one byte of the payload."""
     name = "birthDate" if family is Family.DDCC else "dob"
     return code(
-        family, issuer, payload, now, array=lambda four: [*four[:2], _other_birth_year(four[2], name), four[3]]
+        family,
+        issuer,
+        payload,
+        now,
+        array=lambda four: [*four[:2], _other_birth_year(four[2], name), four[3]],
     )
 
 
@@ -112,9 +116,7 @@ def _other_birth_year(signed: bytes, name: str) -> bytes:
 @_common("signature-changed", State.FAIL, Reason.SIG_BAD)
 def signature_changed(family: Family, issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The last bit of its signature is the other one."""
-    return code(
-        family, issuer, payload, now, signature=lambda signed: signed[:-1] + bytes((signed[-1] ^ 1,))
-    )
+    return code(family, issuer, payload, now, signature=lambda signed: signed[:-1] + bytes((signed[-1] ^ 1,)))
 
 
 @_common("signed-by-forger", State.FAIL, Reason.SIG_BAD)
@@ -145,6 +147,13 @@ def key_of_another_domain(family: Family, issuer: Issuer, payload: Payload, now:
     own = domain_of(family)
     other = issuer.signer(Domain.LT1 if own is Domain.HCERT else Domain.HCERT)
     return code(family, issuer, payload, now, signer=replace(other, issuer=issuer.signer(own).issuer))
+
+
+@_common("key-withdrawn", State.FAIL, Reason.KEY_WITHDRAWN)
+def key_withdrawn(family: Family, issuer: Issuer, payload: Payload, now: datetime) -> Code:
+    """Signed by a key that the issuer has withdrawn since."""
+    signer = listed_signer(issuer, "withdrawn", now, domain=domain_of(family), status=KeyStatus.WITHDRAWN)
+    return code(family, issuer, payload, now, signer=signer)
 
 
 # --- When, and whether still
@@ -180,8 +189,8 @@ def revoked(family: Family, issuer: Issuer, payload: Payload, now: datetime) -> 
 # --- Headers, and the bytes round everything
 
 
-@_common("alg-hmac", State.FAIL, Reason.ALG_REFUSED)
-def alg_hmac(family: Family, issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@_common("algorithm-hs256", State.FAIL, Reason.ALG_REFUSED)
+def algorithm_hs256(family: Family, issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names HMAC as its algorithm, and the listed public key is what it was made with."""
     secret = issuer.signer(domain_of(family)).key.spki()
     return code(
@@ -194,8 +203,8 @@ def alg_hmac(family: Family, issuer: Issuer, payload: Payload, now: datetime) ->
     )
 
 
-@_common("kid-missing", State.FAIL, Reason.MALFORMED)
-def kid_missing(family: Family, issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@_common("without-kid", State.FAIL, Reason.MALFORMED)
+def without_kid(family: Family, issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names no key at all."""
     return code(family, issuer, payload, now, protected=without(cose.HEADER_KID))
 

@@ -1,4 +1,4 @@
-"""Faults of EU DCC codes (``HC1:``): who signed, how, and whether the key could; see its siblings for the rest.
+"""Faults of EU DCC codes (``HC1:``): who signed, how, and whether the key could.
 
 ``hc1_container`` has the faults of headers, COSE, compression and text, ``hc1_content`` those of claims and
 payload.
@@ -23,7 +23,7 @@ from issuer.seed import Stream
 from verifier.certificate import Family
 from verifier.keys import ES384, PS256, load_certificate
 from verifier.reasons import Reason, State
-from verifier.trust import Domain, HashKind, KeyStatus
+from verifier.trust import Domain, HashKind
 from verifier.wire import cose, hc1
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # SEC 2
@@ -37,8 +37,8 @@ _code = partial(code, Family.HC1)
 # --- Signatures
 
 
-@faults.add("signature-empty", State.FAIL, Reason.SIG_BAD)
-def signature_empty(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("signature-missing", State.FAIL, Reason.SIG_BAD)
+def signature_missing(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The place of its signature is empty."""
     return _code(issuer, payload, now, signature=lambda _: b"")
 
@@ -57,8 +57,8 @@ def signature_long(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     )
 
 
-@faults.add("signature-der", State.FAIL, Reason.SIG_BAD)
-def signature_der(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("signature-in-der", State.FAIL, Reason.SIG_BAD)
+def signature_in_der(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Its signature is right and in DER, where COSE wants r and s side by side."""
     return _code(issuer, payload, now, signature=lambda signed: utils.encode_dss_signature(*_pair(signed)))
 
@@ -132,28 +132,28 @@ def _twin(signature: bytes) -> bytes:
 # --- Algorithms
 
 
-@faults.add("alg-none", State.FAIL, Reason.ALG_REFUSED)
-def alg_none(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("algorithm-none", State.FAIL, Reason.ALG_REFUSED)
+def algorithm_none(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Says that it is signed by no algorithm, and has no signature."""
     none = with_members({cose.HEADER_ALG: "none"})
     return _code(issuer, payload, now, protected=none, signature=lambda _: b"")
 
 
-@faults.add("alg-reserved", State.FAIL, Reason.ALG_REFUSED)
-def alg_reserved(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("algorithm-zero", State.FAIL, Reason.ALG_REFUSED)
+def algorithm_zero(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names algorithm 0, which is reserved, and has no signature."""
     zero = with_members({cose.HEADER_ALG: 0})
     return _code(issuer, payload, now, protected=zero, signature=lambda _: b"")
 
 
-@faults.add("alg-missing", State.FAIL, Reason.ALG_REFUSED)
-def alg_missing(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("without-algorithm", State.FAIL, Reason.ALG_REFUSED)
+def without_algorithm(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names no algorithm anywhere."""
     return _code(issuer, payload, now, protected=without(cose.HEADER_ALG))
 
 
-@faults.add("alg-unprotected", State.FAIL, Reason.ALG_REFUSED)
-def alg_unprotected(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("algorithm-unprotected", State.FAIL, Reason.ALG_REFUSED)
+def algorithm_unprotected(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names its algorithm only where the signature does not cover it."""
     return _code(
         issuer,
@@ -164,26 +164,26 @@ def alg_unprotected(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     )
 
 
-@faults.add("alg-in-both", State.PASS)
-def alg_in_both(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("algorithm-in-both", State.PASS)
+def algorithm_in_both(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names its algorithm, and another one where the signature does not cover it."""
     return _code(issuer, payload, now, unprotected={cose.HEADER_ALG: Algorithm.PS256.cose})
 
 
-@faults.add("alg-text", State.FAIL, Reason.ALG_REFUSED)
-def alg_text(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("algorithm-as-text", State.FAIL, Reason.ALG_REFUSED)
+def algorithm_as_text(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names its algorithm by the word ES256, where COSE has a number."""
     return _code(issuer, payload, now, protected=with_members({cose.HEADER_ALG: "ES256"}))
 
 
-@faults.add("alg-es384-named", State.FAIL, Reason.SIG_BAD)
-def alg_es384_named(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("algorithm-es384", State.FAIL, Reason.SIG_BAD)
+def algorithm_es384(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names ES384 and was signed over SHA-256."""
     return _code(issuer, payload, now, protected=with_members({cose.HEADER_ALG: ES384}))
 
 
-@faults.add("alg-es384-by-p256", State.PASS)
-def alg_es384_by_p256(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("es384-by-p256-key", State.PASS)
+def es384_by_p256_key(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names ES384 and was signed over SHA-384, by a key on P-256: COSE ties no hash to a curve."""
     key = issuer.signer(Domain.HCERT, algorithm=Algorithm.ES256).key
     assert isinstance(key, EcdsaKey)
@@ -200,14 +200,14 @@ def _over_sha384(key: EcdsaKey) -> Callable[[bytes], bytes]:
     return sign
 
 
-@faults.add("alg-ps256-of-ec-key", State.FAIL, Reason.ALG_REFUSED)
-def alg_ps256_of_ec_key(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("ps256-of-ec-key", State.FAIL, Reason.ALG_REFUSED)
+def ps256_of_ec_key(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names PS256 and a key of an elliptic curve."""
     return _code(issuer, payload, now, protected=with_members({cose.HEADER_ALG: PS256}))
 
 
-@faults.add("alg-es256-of-rsa-key", State.FAIL, Reason.ALG_REFUSED)
-def alg_es256_of_rsa_key(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("es256-of-rsa-key", State.FAIL, Reason.ALG_REFUSED)
+def es256_of_rsa_key(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names ES256 and an RSA key."""
     signer = issuer.signer(Domain.HCERT, algorithm=Algorithm.PS256)
     es256 = with_members({cose.HEADER_ALG: Algorithm.ES256.cose})
@@ -224,7 +224,7 @@ def _weak_key(issuer: Issuer) -> SigningKey:
     from Crypto.PublicKey import RSA
 
     stream = Stream(seed_of(issuer), "fault/rsa-1024")
-    key = RSA.generate(1024, randfunc=stream.read)
+    key = RSA.generate(1024, randfunc=stream.read)  # noqa: S505 - that it is weak is the fault
     return load(Algorithm.PS256, key.export_key(format="DER", pkcs=1))
 
 
@@ -244,8 +244,8 @@ def issuer_not_a_country(issuer: Issuer, payload: Payload, now: datetime) -> Cod
     return _code(issuer, payload, now, claims=with_members({hc1.CLAIM_ISS: "Ministry of Health"}))
 
 
-@faults.add("issuer-missing", State.PASS)
-def issuer_missing(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("without-issuer", State.PASS)
+def without_issuer(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names no issuer; the key says which country it is."""
     return _code(issuer, payload, now, claims=without(hc1.CLAIM_ISS))
 
@@ -253,14 +253,7 @@ def issuer_missing(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 @faults.add("key-for-tests", State.FAIL, Reason.KEY_USAGE)
 def key_for_tests(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """A vaccination signed by a key that may sign tests only."""
-    return _code(issuer, payload, now, signer=listed_signer(issuer, "tests only", now, uses=frozenset("t")))
-
-
-@faults.add("key-withdrawn", State.FAIL, Reason.KEY_WITHDRAWN)
-def key_withdrawn(issuer: Issuer, payload: Payload, now: datetime) -> Code:
-    """Signed by a key that the issuer has withdrawn since."""
-    signer = listed_signer(issuer, "withdrawn", now, status=KeyStatus.WITHDRAWN)
-    return _code(issuer, payload, now, signer=signer)
+    return _code(issuer, payload, now, signer=listed_signer(issuer, "tests-only", now, uses=frozenset("t")))
 
 
 @faults.add("key-expired", State.FAIL, Reason.KEY_EXPIRED)

@@ -38,14 +38,12 @@ _code = partial(code, Family.HC1)
 def kid_unprotected(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names its key only where the signature does not cover it."""
     kid = issuer.signer(Domain.HCERT).kid
-    return _code(
-        issuer, payload, now, protected=without(cose.HEADER_KID), unprotected={cose.HEADER_KID: kid}
-    )
+    return _code(issuer, payload, now, protected=without(cose.HEADER_KID), unprotected={cose.HEADER_KID: kid})
 
 
 @faults.add("kid-in-both", State.PASS)
 def kid_in_both(issuer: Issuer, payload: Payload, now: datetime) -> Code:
-    """Names its key, and one that nobody has where the signature does not cover it: the protected one wins."""
+    """Names its key, and another one where the signature does not cover it: the protected one wins."""
     return _code(issuer, payload, now, unprotected={cose.HEADER_KID: _NOBODY})
 
 
@@ -57,8 +55,8 @@ def kid_in_both_swapped(issuer: Issuer, payload: Payload, now: datetime) -> Code
     return _code(issuer, payload, now, protected=nobody, unprotected={cose.HEADER_KID: kid})
 
 
-@faults.add("kid-text", State.FAIL, Reason.MALFORMED)
-def kid_text(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("kid-as-text", State.FAIL, Reason.MALFORMED)
+def kid_as_text(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Names its key in hexadecimal letters, where COSE has bytes."""
     return _code(
         issuer, payload, now, protected=lambda names: names | {cose.HEADER_KID: names[cose.HEADER_KID].hex()}
@@ -192,8 +190,8 @@ def body_stored(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     return _code(issuer, payload, now, body=lambda data: zlib.compress(data, 0))
 
 
-@faults.add("body-uncompressed", State.FAIL, Reason.MALFORMED)
-def body_uncompressed(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("not-compressed", State.FAIL, Reason.MALFORMED)
+def not_compressed(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Not compressed."""
     return _code(issuer, payload, now, body=same)
 
@@ -216,8 +214,8 @@ def body_cut_short(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     return _code(issuer, payload, now, body=lambda data: zlib.compress(data, 9)[:-8])
 
 
-@faults.add("body-sum-missing", State.FAIL, Reason.MALFORMED)
-def body_sum_missing(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("body-without-sum", State.FAIL, Reason.MALFORMED)
+def body_without_sum(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The zlib stream lacks its check sum and nothing else."""
     return _code(issuer, payload, now, body=lambda data: zlib.compress(data, 9)[:-4])
 
@@ -287,8 +285,8 @@ def prefix_hc2(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     return _code(issuer, payload, now, text=lambda text: "HC2:" + text.removeprefix(PREFIX))
 
 
-@faults.add("prefix-missing", State.RESCAN, Reason.NOT_CERT)
-def prefix_missing(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+@faults.add("without-prefix", State.RESCAN, Reason.NOT_CERT)
+def without_prefix(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """It has no prefix."""
     return _code(issuer, payload, now, text=lambda text: text.removeprefix(PREFIX))
 

@@ -55,7 +55,7 @@ note_common(faults, "vds-nc", unlisted=Reason.CHAIN_BAD, times=False)
 _SEALS = ObjectIdentifier(chain.SEAL_SIGNER)
 _DAY = timedelta(days=1)
 _DEEP = 40  # lists in each other
-_LONG = 20_000  # characters, more than any symbol holds
+_LONG = 20_000  # characters; no symbol holds half as many
 _FOREIGN = "VN", "VNM"  # another country than the issuer's, as in certificates and as in seals
 _NOBODY = "AQ", "ATA"  # Antarctica: a country code without a state, so without a CSCA
 
@@ -250,7 +250,7 @@ def certificate_between(issuer: Issuer, payload: Payload, now: datetime) -> Code
     return _by(issuer, payload, now, below)
 
 
-@faults.add("vds-nc-sealed-by-csca", State.FAIL, Reason.KEY_USAGE)
+@faults.add("vds-nc-sealed-by-csca", State.FAIL, Reason.MALFORMED)
 def sealed_by_csca(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The CSCA has signed the seal itself."""
     csca, key = csca_of(issuer)
@@ -302,8 +302,10 @@ def members_in_other_order(issuer: Issuer, payload: Payload, now: datetime) -> C
 
 @faults.add("vds-nc-with-blanks", State.PASS)
 def with_blanks(issuer: Issuer, payload: Payload, now: datetime) -> Code:
-    """Written with indents and line ends, as Australia's are."""
-    return json.dumps(_seal(issuer, _data(issuer, payload, now)), ensure_ascii=False, indent=2)
+    """Blanks between all that it says: the canonical form has none."""
+    return json.dumps(
+        _seal(issuer, _data(issuer, payload, now)), ensure_ascii=False, separators=(" , ", " : ")
+    )
 
 
 @faults.add("vds-nc-with-escapes", State.PASS)
@@ -390,7 +392,7 @@ def too_deep(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 @faults.add("vds-nc-too-long", State.FAIL, Reason.TOO_BIG)
 def too_long(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """More blanks than any symbol holds."""
-    return written(_seal(issuer, _data(issuer, payload, now))).ljust(_LONG)
+    return "{" + " " * _LONG + written(_seal(issuer, _data(issuer, payload, now)))[1:]
 
 
 # --- Content
