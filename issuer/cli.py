@@ -348,10 +348,16 @@ def _faults(options: argparse.Namespace) -> int:
         return 0
     with Issuer.open(_data(options)) as issuer:
         now = _now(options, issuer)
-        manifest = write_faults(issuer, now, options.write)
+        manifest = write_faults(issuer, now, options.write, _progress)
         publication = None if options.no_publish else issuer.publish(now)
     _tell(options, {"manifest": str(manifest), **_published(publication)}, str(manifest))
     return 0
+
+
+def _progress(done: int, of: int) -> None:
+    """A word on long work, for whoever waits."""
+    if done % 50 == 0:
+        print(f"{done} of {of}", file=sys.stderr, flush=True)
 
 
 def _publish(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,17 +50,26 @@ def _row(fault: Fault) -> dict[str, Any]:
     }
 
 
-def write_faults(issuer: Issuer, now: datetime, out: Path) -> Path:
+def write_faults(
+    issuer: Issuer, now: datetime, out: Path, progress: Callable[[int, int], None] | None = None
+) -> Path:
     """Issue every fault as of ``now`` and write its code as text and as picture; the path of the manifest.
 
     The manifest says ``clock``, the instant to judge at, and of each fault its row with ``text`` and
     ``pictures``, names of files beside it. A code in parts has a line and a picture for each; one that no
-    symbol can hold has no picture.
+    symbol can hold has no picture, and one that cannot be issued at this clock (a digital ICVP before they
+    came into force) has ``left_out``, why. progress: told how many are done, of how many.
     """
     payload = certificates.of_vaccination(TRAVELLER, country=issuer.country, day=(now - _DOSE).date())
     rows = []
     for number, fault in enumerate(FAULTS.values(), 1):
-        code = fault.make(issuer, payload, now)
+        if progress is not None:
+            progress(number - 1, len(FAULTS))
+        try:
+            code = fault.make(issuer, payload, now)
+        except IssuerError as error:
+            rows.append(_row(fault) | {"left_out": str(error)})
+            continue
         symbols = code if isinstance(code, tuple) else (code,)
         name = f"{number:03}-{fault.name}"
         write_whole(out / f"{name}.txt", "".join(text_of(symbol) + "\n" for symbol in symbols).encode())

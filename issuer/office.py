@@ -64,6 +64,9 @@ class Issued(Sealed):
     expires_at: datetime | None
 
 
+_EVERYTHING = "*"  # in the place of an event's letter: no usage has it, so only an unrestricted key may
+
+
 class Issuer:
     """An issuer and its directory."""
 
@@ -280,10 +283,11 @@ class Issuer:
         with self.registry.change():
             if withdraw:
                 for row in before:
-                    self._withdraw(row, now)
+                    self.withdraw(row, now)
             return self._add_key(domain, algorithm, PRODUCTION, now, uses)
 
-    def _withdraw(self, row: KeyRow, now: datetime) -> None:
+    def withdraw(self, row: KeyRow, now: datetime) -> None:
+        """Mark a key withdrawn; inside ``registry.change()``, and published with the next publication."""
         self.registry.withdraw(row.kid, now)
         if row.domain is Domain.VDS_NC:
             # signers of seals are on no list; their CSCA takes them back by serial number
@@ -306,8 +310,8 @@ class Issuer:
     def signer(
         self, domain: Domain, *, algorithm: Algorithm | None = None, environment: str = PRODUCTION
     ) -> Signer:
-        """The newest active key of a domain, to seal with. Raises IssuerError when there is none."""
-        return _signer(self._key(domain, None, algorithm, None, environment, unchecked=True))
+        """The newest active key of a domain that may sign everything. Raises IssuerError."""
+        return _signer(self._key(domain, _EVERYTHING, algorithm, None, environment, unchecked=False))
 
     def unlisted_signer(
         self, algorithm: Algorithm, label: str, now: datetime, *, domain: Domain = Domain.HCERT
@@ -431,7 +435,7 @@ class Issuer:
         issuer = issuer_name(domain, self.country, environment)
         certificate = None
         if domain in _CERTIFIED:
-            csca, csca_key = authority or self._authority(domain, environment, now)
+            csca, csca_key = authority or self.authority(domain, environment, now)
             common: dict[str, Any] = {
                 "csca": csca,
                 "csca_key": csca_key,
@@ -449,7 +453,7 @@ class Issuer:
         kid = _kid(domain, issuer, environment, number, key) if certificate is None else kid_of(certificate)
         return Signer(key, kid, issuer, certificate)
 
-    def _authority(self, domain: Domain, environment: str, now: datetime) -> tuple[bytes, EcdsaKey]:
+    def authority(self, domain: Domain, environment: str, now: datetime) -> tuple[bytes, EcdsaKey]:
         """The CSCA that issues a domain's certificates, with its key; that of seals is made when needed."""
         if domain is not Domain.VDS_NC:
             return bytes.fromhex(self.registry.fact("csca")), _csca_key(self._seed)

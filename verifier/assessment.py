@@ -292,7 +292,9 @@ def _open(case: Case) -> Sequence[Finding]:
     """Which family is it? Its container, to the envelope, within limits."""
     if case.opened.envelope is None or case.opened.family is None:
         return [case.opened.finding or finding(Reason.NOT_CERT)]
-    return ()
+    # a container that breaks behind its signature's reach (a deflate stream) broke all the same
+    fault = case.opened.envelope.parsed
+    return [fault.finding()] if isinstance(fault, MalformedError) else ()
 
 
 def _algorithm(case: Case) -> Sequence[Finding]:
@@ -336,8 +338,16 @@ def candidates(envelope: Envelope, form: Form, trust: TrustList) -> tuple[Truste
         found = tuple(key for key in found if key.certificate == envelope.certificate)
     if form.domain is Domain.SHC:
         # the KID is the key's own thumbprint (RFC 7638); a list that says otherwise is not believed
-        found = tuple(key for key in found if shc_keys.thumbprint(key.spki).encode() == envelope.kid)
+        found = tuple(key for key in found if _is_thumbprint(envelope.kid, key))
     return found
+
+
+def _is_thumbprint(kid: bytes, key: TrustedKey) -> bool:
+    """Whether a KID is the key's own thumbprint; a key that is refused stays, so that the refusal is said."""
+    try:
+        return shc_keys.thumbprint(key.spki).encode() == kid
+    except KeyRefusedError:
+        return key.kid == kid
 
 
 def _seal_key(case: Case) -> Sequence[Finding]:
@@ -400,10 +410,15 @@ def _chain(case: Case) -> Sequence[Finding]:
     if case.signer is None:
         return ()
     if case.seal is None:
-        return [finding(Reason.CHAIN_BAD, "x5c")] if case.signer.chained is False else ()
-    if case.signer is not case.seal.key:
-        return ()  # given by hand, or listed: whoever did that vouches for it
+        if case.signer.chained is False:
+            return [finding(Reason.CHAIN_BAD, "x5c")]
+        leaf, issuer = case.signer.certificate, case.envelope.issuer_hint
+        if case.form.domain is Domain.SHC and leaf and issuer and not shc_keys.names_issuer(leaf, issuer):
+            return [finding(Reason.CHAIN_BAD, "x5c: its leaf does not name the issuer")]
+        return ()
     case.authority = chain.authority_of(case.seal, case.trust)
+    if case.signer is not case.seal.key:
+        return ()  # given by hand, or listed: whoever did that vouches for it; its CSCA may take it back
     if case.authority is not None:
         case.signer = replace(case.signer, source=case.authority.source)
         return ()
@@ -468,8 +483,8 @@ def _issuer(case: Case) -> Sequence[Finding]:
     assert case.claims is not None
     if case.seal is not None and case.authority is not None:
         return chain.country_findings(case.seal, case.authority, case.claims.issuer)
-    if case.form.by_issuer and case.claims.issuer is None:
-        return ()  # a document without its issuer is malformed, which its reader says
+    if case.form.owners and case.claims.issuer is None and case.payload is None:
+        return ()  # a document that names no issuer was refused by its reader, which has said why
     return checks.issuer_findings(case.claims.issuer, case.signer, owners=case.form.owners)
 
 
@@ -477,10 +492,11 @@ def _usage(case: Case) -> Sequence[Finding]:
     """The key may sign documents of this family, and events of this kind."""
     assert case.signer is not None
     assert case.claims is not None
-    if case.seal is not None and case.authority is not None:
-        return chain.usage_findings(case.seal, vds_nc_kind(case.claims))
     events = case.payload.events if case.payload else ()
-    return checks.usage_findings(case.signer, case.form.domain, events)
+    found = checks.usage_findings(case.signer, case.form.domain, events) if case.authority is None else []
+    if case.seal is not None and not found:
+        return chain.usage_findings(case.seal, vds_nc_kind(case.claims))
+    return found
 
 
 def vds_nc_kind(claims: Claims) -> str:

@@ -262,7 +262,7 @@ def period_findings(signer: SealSigner, events: Iterable[Event]) -> list[Finding
     if end is None:
         return []
     days = [event.given if isinstance(event, Vaccination) else _sampled(event) for event in events]
-    if any(day is not None and day > end.date() + ANYWHERE for day in days):
+    if any(day is not None and day - end.date() > ANYWHERE for day in days):
         return [finding(Reason.KEY_PERIOD, "sealed after its key's period")]
     return []
 

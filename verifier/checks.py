@@ -98,8 +98,10 @@ def usage_findings(signer: TrustedKey, domain: Domain, events: Sequence[Event]) 
     signed = letters_of(events)
     if signer.uses is None or (signer.uses and signed <= signer.uses):
         return []
-    allowed = ", ".join(sorted(signer.uses)) or "nothing"
-    return [finding(Reason.KEY_USAGE, f"signs {', '.join(sorted(signed))}; allowed {allowed}")]
+    if not signer.uses:
+        return [finding(Reason.KEY_USAGE, "a key that may sign nothing")]
+    told = ", ".join(sorted(signed))
+    return [finding(Reason.KEY_USAGE, f"signs {told}; allowed {', '.join(sorted(signer.uses))}")]
 
 
 def period_findings(

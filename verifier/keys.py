@@ -62,7 +62,7 @@ _USE_OIDS = {
 
 
 # What the strict reader raises; the ones of x509 are no ValueErrors.
-_REFUSALS = (
+X509_REFUSALS = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
@@ -211,7 +211,7 @@ def load_certificate(der: bytes, *, vouched: bool = False) -> SignerCertificate:
     """
     try:
         signer = _load_strict(der)
-    except _REFUSALS as error:
+    except X509_REFUSALS as error:
         if not vouched:
             raise KeyRefusedError(f"not a certificate in strict DER ({type(error).__name__})") from None
         signer = _load_lenient(der)

@@ -31,7 +31,7 @@ from verifier.trust import (
     TrustList,
     authority_scope,
 )
-from verifier.wire import dcc, dcc_schema
+from verifier.wire import dcc, dcc_schema, shc_keys
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
@@ -158,7 +158,10 @@ def _chained(
     seal: chain.SealSigner | None, signer: TrustedKey | None, claims: Claims, trust: TrustList
 ) -> bool | None:
     if seal is None:
-        return signer.chained if signer else None
+        if signer is None or signer.chained is None:
+            return None
+        named = claims.issuer is not None and shc_keys.names_issuer(signer.certificate or b"", claims.issuer)
+        return signer.chained and named
     if chain.authority_of(seal, trust) is not None:
         return True
     return False if chain.names_held_country(seal, claims.issuer, trust) else None

@@ -21,6 +21,8 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Protocol
 
+from verifier.countries import alpha2
+
 # A list with more keys for one KID than this is refused at import: lookup must stay bounded (pitfall 4).
 MAX_KEYS_PER_KID = 16
 
@@ -133,8 +135,11 @@ class Revocation(Protocol):
 
 
 def country_scope(country: str) -> bytes:
-    """The scope of entries published for every key of ``country`` (the gateway's ``UNKNOWN_KID``)."""
-    return b"country:" + country.upper().encode()
+    """The scope of entries published for every key of ``country`` (the gateway's ``UNKNOWN_KID``).
+
+    A country has one scope whichever of its codes a publisher uses (``EL`` and ``GR``).
+    """
+    return b"country:" + (alpha2(country) or country.upper()).encode()
 
 
 def authority_scope(key_id: bytes) -> bytes:
@@ -169,9 +174,11 @@ class ListedRevocation:
         self,
         entries: Iterable[tuple[bytes, HashKind, bytes]] = (),
         until: Mapping[bytes, datetime | None] = MappingProxyType({}),
+        fault: str | None = None,
     ) -> None:
         self._entries = frozenset(entries)
         self._until = dict(until)
+        self._fault = fault
 
     def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
         """Whether the entry was given."""
@@ -184,7 +191,9 @@ class ListedRevocation:
     def gap(self, scope: bytes, now: datetime) -> str | None:
         """Whether what was given for the scope is over."""
         until = self._until.get(scope)
-        return f"the CRL was valid until {until:%Y-%m-%d}" if until is not None and now > until else None
+        if until is not None and now > until:
+            return f"the CRL was valid until {until:%Y-%m-%d}"
+        return self._fault if scope.startswith(authority_scope(b"")) else None
 
 
 class ListState(StrEnum):

@@ -37,7 +37,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from verifier.countries import alpha2
-from verifier.keys import KeyRefusedError
+from verifier.keys import X509_REFUSALS, KeyRefusedError
 
 MAX_CERTIFICATE = 16 * 1024  # bytes; real ones have 2 KiB, and a code could not carry more
 MAX_CRL = 4 * 1024 * 1024  # bytes; a CSCA's list names a handful of serial numbers
@@ -77,16 +77,6 @@ _CURVES: Mapping[str, ec.EllipticCurve] = {
 _CURVE_NAMES = frozenset(curve.name for curve in _CURVES.values())
 _RSA_BITS = range(2048, 8193)
 _RSA_MAX_EXPONENT = 2**32  # larger ones only make a verification slow
-
-# What the strict reader raises, and what the lenient one does on bytes that are no certificate.
-_STRICT_REFUSALS = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 
 # A name as it is compared: its parts in their order, each as attributes with folded values.
@@ -200,7 +190,7 @@ def _is_strict(der: bytes) -> bool:
         certificate = x509.load_der_x509_certificate(der)
         _ = certificate.extensions
         certificate.public_key()
-    except _STRICT_REFUSALS:
+    except X509_REFUSALS:
         return False
     return True
 

@@ -24,6 +24,8 @@ from verifier.reasons import State
 from verifier.trust import ClockState
 from verifier.verdict import Verdict
 
+# The states from best to worst, which is not the order of the exit statuses.
+_BADNESS = (State.PASS, State.RESCAN, State.CHECK, State.OUT, State.FAIL)
 EXIT_STATUS = {State.PASS: 0, State.CHECK: 10, State.FAIL: 20, State.RESCAN: 30, State.OUT: 40}
 
 
@@ -50,7 +52,7 @@ def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judged:
 def judge_cards(cards: Sequence[str | bytes | OpenedCode], basis: Basis) -> Judged:
     """Several cards of one file as one answer: the worst verdict; a check is true only if true for all."""
     judged = [judge(card, basis) for card in cards]
-    worst = max(judged, key=lambda one: EXIT_STATUS[one.verdict.state])
+    worst = max(judged, key=lambda one: _BADNESS.index(one.verdict.state))
     if len(judged) == 1:
         return worst
     reports = [asdict(one.reading.checks) for one in judged]

@@ -29,7 +29,7 @@ from verifier.keys import KeyRefusedError, kid_of, trusted_key
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reading import Checks
 from verifier.reasons import Reason
-from verifier.trust import MAX_KEYS_PER_KID, TrustedKey, TrustList
+from verifier.trust import MAX_KEYS_PER_KID, ListedRevocation, TrustedKey, TrustList
 from verifier.verdict import without_code
 from verifier.wire import cose, shc, shc_keys
 from verifier.wire.errors import MalformedError
@@ -121,7 +121,7 @@ def _holds_keys_only(case: Case) -> bool:
 def accepted_keys(case: Case) -> dict[str, Any]:
     """Whether the issuer's keys of a case may be taken: ``{"id", "accept", "detail"}``."""
     issuer = case.line.get("subject_alt_name")
-    keys = _jwks(case)
+    keys = _jwks(case) or _jwks_beside(case)
     problems = [
         problem
         for jwk in keys
@@ -184,10 +184,7 @@ def _opened(hexadecimal: str) -> OpenedCode:
 def case_basis(case: Case) -> Basis:
     """What the case is judged by: its own keys at its own clock, signature-only."""
     given = case_trust(case)
-    try:
-        revocation = listed_crls(given.crls, given.authorities) if given.crls else None
-    except KeyFileError:
-        revocation = None  # a CRL that nobody signed says nothing
+    revocation = _listed_crls(case, given)
     return Basis(
         trust=TrustList.of(
             _bounded(list(given.keys)),
@@ -198,6 +195,20 @@ def case_basis(case: Case) -> Basis:
         bundle=SIGNATURE_ONLY,
         now=_clock(case.line.get("clock")),
     )
+
+
+def _listed_crls(case: Case, given: KeyFile) -> ListedRevocation | None:
+    """What the case's CRLs take back; one that cannot be used leaves a gap, and does not undo the others."""
+    usable = []
+    for der in given.crls:
+        with suppress(KeyFileError):
+            listed_crls([der], given.authorities)
+            usable.append(der)
+    recorded = len(_texts(case.line.get("crl")))
+    if not recorded:
+        return None
+    fault = "a CRL that cannot be used" if len(usable) < recorded else None
+    return listed_crls(usable, given.authorities, fault=fault)
 
 
 def _bounded(keys: list[TrustedKey]) -> list[TrustedKey]:
@@ -216,6 +227,8 @@ def _clock(text: Any) -> datetime | None:
         instant = datetime.fromisoformat(text)
     except (TypeError, ValueError):
         return None
+    if not 1900 <= instant.year < 9000:
+        return None  # as for --at: beyond, the calendar has no room for zones and allowances
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
@@ -256,15 +269,37 @@ def _jwks(case: Case) -> list[Mapping[str, Any]]:
     return [jwk for jwk in keys if isinstance(jwk, Mapping)]
 
 
+def _jwks_beside(case: Case) -> list[Mapping[str, Any]]:
+    """The JWKs of a case that names a file of them; none where it cannot be read."""
+    name = case.line.get("jwks", case.line.get("jwk"))
+    if not isinstance(name, str):
+        return []
+    try:
+        value = json.loads(_beside(case, name))
+    except (CaseError, ValueError, RecursionError):
+        return []
+    return _jwks(Case({"jwks": value} if isinstance(value, dict) and "keys" in value else {"jwk": value}))
+
+
 def _key_file(case: Case, name: str) -> KeyFile:
     """A key file beside the cases; nothing above their folder is read."""
-    path = (case.folder / name).resolve()
-    if not path.is_relative_to(case.folder.resolve()):
-        raise CaseError(f"{case.identity}: {name} lies outside the folder of the cases")
+    data = _beside(case, name)
     try:
-        return parse_trust(path.read_bytes(), source="case")
-    except (OSError, KeyFileError) as error:
+        return parse_trust(data, source="case")
+    except KeyFileError as error:
         raise CaseError(f"{case.identity}: {name}: {error}") from error
+
+
+def _beside(case: Case, name: str) -> bytes:
+    try:
+        path = (case.folder / name).resolve()
+        inside = path.is_relative_to(case.folder.resolve())
+        data = path.read_bytes() if inside else b""
+    except (OSError, ValueError) as error:  # the latter: a name that no file can have
+        raise CaseError(f"{case.identity}: {name[:80]}: {type(error).__name__}") from error
+    if not inside:
+        raise CaseError(f"{case.identity}: {name} lies outside the folder of the cases")
+    return data
 
 
 REFUSED = b"refused"  # in the place of a key: it cannot be loaded, so the code is ALG_REFUSED
@@ -323,7 +358,7 @@ def _read_pictures(
         try:
             path = folder / name if (folder / name).exists() else folder / Path(name).name
             codes = [code.payload for code in read_image(path)]
-        except (PictureError, ValueError):  # the latter: a name that no file can have
+        except (PictureError, ValueError, OSError):  # the latter two: a name that no file can have
             codes = []
         if not codes:
             return False, texts, (perf_counter_ns() - start) // 1000

@@ -39,7 +39,7 @@ class Comparison:
 
     def add(self, case: Case, answer: Mapping[str, Any]) -> None:
         """Hold one answer against its case."""
-        suite = str(case.line.get("suite") or case.identity.split("/", 1)[0])
+        suite = str(case.line.get("suite") or str(case.identity).split("/", 1)[0])
         for key, wanted in case.expect.items():
             if key == "picture_text":
                 continue  # part of `picture`

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -41,6 +42,7 @@ exit status: 0 PASS, 10 CHECK, 20 FAIL, 30 RESCAN, 40 OUT; of many the highest; 
 """
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
 MAX_LINE = 1024 * 1024  # bytes of a line on stdin; no code has more than 7,089 characters
+MAX_WAITING = 64  # codes of one count that wait for their parts; the oldest goes as it is
 _TEXT_SUFFIX = ".txt"
 _CARD_SUFFIX = ".smart-health-card"
 _COLOUR = {State.PASS: "32", State.CHECK: "33", State.FAIL: "31", State.RESCAN: "37", State.OUT: "35"}
@@ -170,7 +172,7 @@ def _judge_inputs(
 
 def _together(codes: Iterable[_Given]) -> Iterator[_Given]:
     """Parts of many-part codes as one code each, under the id of the first; incomplete ones come last."""
-    waiting: list[dict[int, _Given]] = []  # of each code the parts by their number
+    waiting: dict[int, list[dict[int, _Given]]] = {}  # by their count: of each code the parts by their number
     for given in codes:
         try:
             part = shc.part_of(given.payload) if isinstance(given.payload, str) else None
@@ -179,21 +181,18 @@ def _together(codes: Iterable[_Given]) -> Iterator[_Given]:
         if part is None:
             yield given
             continue
-        whole = next(
-            (parts for parts in waiting if _count(parts) == part.count and _fits(parts, part, given)), None
-        )
+        alike = waiting.setdefault(part.count, [])
+        whole = next((parts for parts in alike if _fits(parts, part, given)), None)
         if whole is None:
-            waiting.append(whole := {})
+            alike.append(whole := {})
         whole.setdefault(part.number, given)
         if len(whole) == part.count:
-            waiting.remove(whole)
+            alike.remove(whole)
             yield _joined(whole)
-    yield from map(_joined, waiting)
-
-
-def _count(parts: dict[int, _Given]) -> int:
-    first = shc.part_of(str(next(iter(parts.values())).payload))
-    return first.count if first else 0
+        elif len(alike) > MAX_WAITING:
+            yield _joined(alike.pop(0))
+    for alike in waiting.values():
+        yield from map(_joined, alike)
 
 
 def _fits(parts: dict[int, _Given], part: shc.Part, given: _Given) -> bool:
@@ -209,6 +208,16 @@ def _joined(parts: dict[int, _Given]) -> _Given:
     return replace(first, payload=open_parts(texts), micros=micros)
 
 
+def _text(identity: str, text: str) -> Iterator[_Given]:
+    """A text as one code, or the cards of the health-card file that it is."""
+    cards = [text]
+    if shc.is_card_file(text):
+        with suppress(MalformedError):
+            cards = shc.cards_in(text)
+    for number, card in enumerate(cards, 1):
+        yield _Given(identity if len(cards) == 1 else f"{identity}:{number}", "text", card, card)
+
+
 def _codes(inputs: list[str], data_matrix: bool) -> Iterator[_Given]:
     """Each code of the arguments, in their order."""
     number_of_text = 0
@@ -216,7 +225,7 @@ def _codes(inputs: list[str], data_matrix: bool) -> Iterator[_Given]:
         if given == "-":
             for number, line in enumerate(_bounded(sys.stdin.buffer), 1):
                 text = _decoded(line.rstrip(b"\r\n"))
-                yield _Given(str(number), "text", text, text)
+                yield from _text(str(number), text)
         elif given.endswith(_TEXT_SUFFIX) and not _is_code(given):
             for number, text in _lines(Path(given)):
                 yield _Given(f"{Path(given).name}:{number}", "text", text, text)
@@ -226,7 +235,7 @@ def _codes(inputs: list[str], data_matrix: bool) -> Iterator[_Given]:
             yield from _image(Path(given), data_matrix)
         else:
             number_of_text += 1
-            yield _Given(str(number_of_text), "text", given, given)
+            yield from _text(str(number_of_text), given)
 
 
 def _cards(path: Path) -> Iterator[_Given]:

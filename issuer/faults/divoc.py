@@ -199,7 +199,7 @@ def issuer_of_another_key(issuer: Issuer, payload: Payload, now: datetime) -> Co
     return _code(_proved(issuer, document, now))
 
 
-@faults.add("divoc-issuer-not-signed", State.FAIL, Reason.ISSUER_MISMATCH)
+@faults.add("divoc-issuer-not-signed", State.CHECK, Reason.UNSUPPORTED)
 def issuer_not_signed(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The issuer is no IRI, so that the signature does not cover it."""
     document = _document(issuer, payload, now) | {"issuer": "the clinic"}

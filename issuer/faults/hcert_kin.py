@@ -371,8 +371,8 @@ def two_layouts(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 @prophylaxes.add("icvp-dose-after-issue", State.FAIL, Reason.MALFORMED)
 def dose_after_issue(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Its dose was given a week after it was issued."""
-    issued_at = now - 10 * DAY
-    given = _vaccine(dv=(now - 3 * DAY).date().isoformat())
+    issued_at = now - 40 * DAY
+    given = _vaccine(dv=(now - 33 * DAY).date().isoformat())
 
     def claims(claims: dict[Any, Any]) -> dict[Any, Any]:
         return claims | {hc1.CLAIM_IAT: int(issued_at.timestamp())}

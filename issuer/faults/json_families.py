@@ -29,16 +29,11 @@ from issuer.errors import IssuerError
 from issuer.families import ALGORITHMS, domain_of
 from issuer.faults.base import Catalogue, Code, Payload
 from issuer.keys import Algorithm, EcdsaKey, generate
-from issuer.office import PRODUCTION, TEST, YEAR, Issuer
-from issuer.registry import KeyRow
+from issuer.office import TEST, YEAR, Issuer
 from issuer.sealing import Signer, seal_document
 from issuer.seed import Stream
-from issuer.signers import serial_of
-from issuer.wellknown import HEALTH_CSCA, health_csca
-from verifier import chain
 from verifier.certificate import NOT_DETECTED, Family
 from verifier.reasons import Reason, State
-from verifier.trust import Domain, HashKind, authority_scope
 
 Sign = Callable[[bytes], bytes]
 _DAY = timedelta(days=1)
@@ -86,29 +81,6 @@ def key_for(issuer: Issuer, label: str) -> EcdsaKey:
     key = generate(Algorithm.ES256, Stream(issuer.registry.fact("seed").encode(), f"fault/{label}"))
     assert isinstance(key, EcdsaKey)
     return key
-
-
-def withdraw(issuer: Issuer, row: KeyRow, now: datetime) -> None:
-    """Withdraw this key and no other; a signer of seals goes on the CRL of its CSCA as well."""
-    with issuer.registry.change():
-        issuer.registry.withdraw(row.kid, now)
-        if row.domain is Domain.VDS_NC:
-            csca, _ = csca_of(issuer)
-            serial = chain.serial_digest(serial_of(row.certificate))
-            issuer.registry.revoke(
-                authority_scope(chain.load_authority(csca).key_id), HashKind.SERIAL, serial
-            )
-
-
-def csca_of(issuer: Issuer) -> tuple[bytes, EcdsaKey]:
-    """The CSCA under which the issuer's seals are, DER, and its key."""
-    csca = health_csca(issuer.registry, PRODUCTION)
-    if csca is None:
-        raise IssuerError("this issuer has no CSCA for seals; rotate --family VDS-NC makes one")
-    label = f"{HEALTH_CSCA}/{PRODUCTION}"
-    key = generate(Algorithm.ES256, Stream(issuer.registry.fact("seed").encode(), label))
-    assert isinstance(key, EcdsaKey)
-    return csca, key
 
 
 # --- Changes
@@ -183,7 +155,8 @@ def note_common(
         """Signed by a key that was withdrawn since; shows once the list is published and synced."""
         row = issuer.rotate(now=now, domain=domain_of(family))
         code = _issued(issuer, payload, now, kid=row.kid)
-        withdraw(issuer, row, now)
+        with issuer.registry.change():
+            issuer.withdraw(row, now)
         return code
 
     @faults.add(f"{prefix}-revoked", State.FAIL, Reason.REVOKED)

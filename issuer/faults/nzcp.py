@@ -94,6 +94,12 @@ def issuer_of_no_key(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     return _code(issuer, payload, now, claims=other)
 
 
+@faults.add("nzcp-without-issuer", State.FAIL, Reason.MALFORMED)
+def without_issuer(issuer: Issuer, payload: Payload, now: datetime) -> Code:
+    """Names no issuer."""
+    return _code(issuer, payload, now, claims=without(hc1.CLAIM_ISS))
+
+
 # --- Claims and credential
 
 

@@ -25,7 +25,6 @@ from issuer.certificates import event_of
 from issuer.faults.base import Catalogue, Code, Payload
 from issuer.faults.json_families import (
     Sign,
-    csca_of,
     document_for,
     in_der,
     key_for,
@@ -38,7 +37,7 @@ from issuer.faults.json_families import (
     written,
 )
 from issuer.keys import EcdsaKey
-from issuer.office import YEAR, Issuer
+from issuer.office import PRODUCTION, YEAR, Issuer
 from issuer.sealing import Signer
 from issuer.signers import make_csca
 from verifier import chain
@@ -253,7 +252,7 @@ def certificate_between(issuer: Issuer, payload: Payload, now: datetime) -> Code
 @faults.add("vds-nc-sealed-by-csca", State.FAIL, Reason.MALFORMED)
 def sealed_by_csca(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The CSCA has signed the seal itself."""
-    csca, key = csca_of(issuer)
+    csca, key = issuer.authority(Domain.VDS_NC, PRODUCTION, now)
     signer = Signer(key, kid_of(csca), issuer.country, csca)
     return written(_seal(issuer, _data(issuer, payload, now), signer=signer))
 
@@ -567,7 +566,7 @@ class _Bsc:
     @classmethod
     def of(cls, issuer: Issuer, now: datetime) -> _Bsc:
         """A good one of the issuer's CSCA."""
-        csca, key = csca_of(issuer)
+        csca, key = issuer.authority(Domain.VDS_NC, PRODUCTION, now)
         name = x509.load_der_x509_certificate(csca).subject
         return cls(issuer.country, key, name, _key_id(key), now - YEAR, now + YEAR)
 

@@ -14,7 +14,8 @@ from desk import NOW, Desk, signing_key
 
 from issuer.keys import Algorithm, SigningKey
 from verifier.trust import Domain, TrustedKey
-from verifier.wire.shc import encode_shc, numeric, thumbprint
+from verifier.wire.shc import encode_shc, numeric
+from verifier.wire.shc_keys import thumbprint
 
 ISSUER = "https://health.example/cards"
 

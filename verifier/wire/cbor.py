@@ -96,7 +96,7 @@ def _rule(error: cbor2.CBORError) -> str:
         ("duplicate", "duplicate map key"),
         ("indefinite", "indefinite length"),
         ("premature", "shorter than it says"),
-        ("utf", "text that is not UTF-8"),
+        ("text string", "text that is not UTF-8"),
     ):
         if sign in text:
             return rule

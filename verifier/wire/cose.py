@@ -99,7 +99,7 @@ def _read_protected(data: bytes) -> tuple[int | None, bytes | None, bool]:
 
 def _kid(header: Mapping[Any, Any]) -> bytes | None:
     kid = header.get(HEADER_KID)
-    return kid if isinstance(kid, bytes) else None
+    return kid if isinstance(kid, bytes) and kid else None
 
 
 def _is_int(value: Any) -> bool:

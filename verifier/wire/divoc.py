@@ -239,9 +239,10 @@ def _json_of(text: str) -> str | bytes:
         if len(text) > 2 * MAX_ZIP:
             raise MalformedError("zip", f"more than {MAX_ZIP} bytes", Reason.TOO_BIG)
         try:
-            return _unpacked(base64.b64decode(text[len(B64_PREFIX) :], validate=True))
+            data = base64.b64decode(text[len(B64_PREFIX) :], validate=True)
         except ValueError:
             raise MalformedError("base64", "not Base64") from None
+        return _unpacked(data)
     return text
 
 

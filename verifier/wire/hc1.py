@@ -107,7 +107,8 @@ def _document(claims: Mapping[Any, Any], container: Family) -> tuple[Family, Map
         return container, _map(light.get(EU_DCC) if isinstance(light, Mapping) else None)
     hcert = claims.get(CLAIM_HCERT)
     if not isinstance(hcert, Mapping):
-        return (Family.DDCC, claims) if is_flat_ddcc(claims) and hcert is None else (container, None)
+        flat = container is Family.HC1 and hcert is None and is_flat_ddcc(claims)
+        return (Family.DDCC, claims) if flat else (container, None)
     if container is Family.AT1:
         return container, _map(hcert.get(EU_DCC))
     for key, family in SUB_KEYS.items():

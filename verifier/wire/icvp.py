@@ -109,7 +109,7 @@ def read_icvp(claims: Claims) -> Payload:
     event, version, findings = read(document, claims)
     issued = _issued(document, claims)
     if event.given is not None and issued is not None and event.given > issued:
-        raise MalformedError("icvp", "the dose is later than the day of issue")
+        findings = (*findings, finding(Reason.MALFORMED, "icvp: the dose is later than the day of issue"))
     return Payload(
         holder, (event,), version, (*_force_findings(issued, claims), *findings, *_birth_findings(holder))
     )

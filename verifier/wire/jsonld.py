@@ -163,6 +163,9 @@ CONTEXTS: Mapping[str, _Terms] = {
     "https://www.pedulilindungi.id/credentials/vaccination/v2": _VACCINATION_V2,
 }
 
+MAX_NESTING = 6  # objects in each other; a certificate has four
+MAX_TYPES = 4  # of one object; a certificate's have two at most, and each is looked up with its own context
+
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S*")
 _NODE = r"<\S*>|_:c14n\d+"
 _LITERAL = r'"(?:[^"\\]|\\.)*"(?:\^\^<\S*>)?'
@@ -246,10 +249,21 @@ def _check_node(node: Mapping[str, Any], top: _Terms, scope: _Terms, layer: str)
             raise MalformedError(
                 layer, "an id that is no IRI: the signature does not cover that part", Reason.UNSUPPORTED
             )
+        if meaning == "@type" and not all(_is_signed_type(each, known) for each in _listed(value)):
+            raise MalformedError(layer, "a type that its contexts do not define, so nobody signed it")
+        linked = isinstance(meaning, dict) and meaning.get("@type") == "@id"
+        if linked and any(isinstance(each, str) and not _ABSOLUTE.fullmatch(each) for each in _listed(value)):
+            raise MalformedError(
+                layer, "a link that is no IRI: the signature does not cover it", Reason.UNSUPPORTED
+            )
         inner = meaning.get("@context", {}) if isinstance(meaning, dict) else {}
         for child in _listed(value):
             if isinstance(child, Mapping):
                 _check_node(child, top, inner, layer)
+
+
+def _is_signed_type(kind: Any, known: _Terms) -> bool:
+    return isinstance(kind, str) and (kind in known or _ABSOLUTE.fullmatch(kind) is not None)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -271,7 +285,11 @@ def _check_contexts(context: Any, layer: str) -> None:
 def _check_form(document: Mapping[str, Any], layer: str) -> None:
     """Sizes, and nothing that only JSON-LD's own machinery would understand."""
     nodes, members = 1, 0
-    for name, value in _members(document):
+    for name, value, depth in _members(document):
+        if depth > MAX_NESTING or (isinstance(value, list) and name == "type" and len(value) > MAX_TYPES):
+            raise MalformedError(
+                layer, f"deeper than {MAX_NESTING} objects or more than {MAX_TYPES} types", Reason.TOO_BIG
+            )
         if name[:1] == "@" or name[:2] == "_:":
             raise MalformedError(layer, "a keyword or a nested context")
         if isinstance(value, str) and value[:2] == "_:":
@@ -286,16 +304,16 @@ def _check_form(document: Mapping[str, Any], layer: str) -> None:
             )
 
 
-def _members(node: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every member at any depth; the items of a list count one by one, the list itself too."""
-    waiting = list(node.items())
+def _members(node: Mapping[str, Any]) -> Iterator[tuple[str, Any, int]]:
+    """Every member and its depth; the items of a list count one by one, the list itself too."""
+    waiting = [(name, value, 1) for name, value in node.items()]
     while waiting:
-        name, value = waiting.pop()
-        yield name, value
+        name, value, depth = waiting.pop()
+        yield name, value, depth
         if isinstance(value, list):
-            waiting += [(name, item) for item in value]
+            waiting += [(name, item, depth) for item in value]
         elif isinstance(value, Mapping):
-            waiting += value.items()
+            waiting += [(inner, item, depth + 1) for inner, item in value.items()]
 
 
 def _node(text: str) -> str:

@@ -87,8 +87,13 @@ def parse_keys(data: bytes, *, source: str = "") -> tuple[TrustedKey, ...]:
     return given.keys
 
 
-def listed_crls(crls: Iterable[bytes], authorities: Iterable[Authority]) -> ListedRevocation:
-    """CRLs as revocation entries. Raises KeyFileError for one that no held CSCA has signed."""
+def listed_crls(
+    crls: Iterable[bytes], authorities: Iterable[Authority], *, fault: str | None = None
+) -> ListedRevocation:
+    """CRLs as revocation entries. Raises KeyFileError for one that no held CSCA has signed.
+
+    fault: why others beside them cannot be relied on.
+    """
     held = tuple(authorities)
     entries: list[tuple[bytes, HashKind, bytes]] = []
     until: dict[bytes, datetime | None] = {}
@@ -98,9 +103,13 @@ def listed_crls(crls: Iterable[bytes], authorities: Iterable[Authority]) -> List
         except KeyRefusedError as error:
             raise KeyFileError(f"CRL: {error}") from error
         scope = authority_scope(crl.key_id)
-        until[scope] = crl.next_update
+        until[scope] = _later(until.get(scope, crl.next_update), crl.next_update)
         entries += [(scope, HashKind.SERIAL, chain.serial_digest(serial)) for serial in crl.serials]
-    return ListedRevocation(entries, until)
+    return ListedRevocation(entries, until, fault)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return None if one is None or other is None else max(one, other)
 
 
 def _pem(data: bytes, source: str) -> KeyFile:
@@ -152,7 +161,8 @@ def _json(data: bytes, source: str) -> tuple[TrustedKey, ...]:
         return _did_document(value, source)
     keys: list[TrustedKey] = []
     for jwk in _jwks(value):
-        keys += parse_jwk(jwk, source=source)
+        if jwk.get("use", "sig") == "sig":  # a set may hold keys to encrypt with; they verify nothing
+            keys += parse_jwk(jwk, source=source)
     return tuple(keys)
 
 
@@ -181,10 +191,16 @@ def _did_document(document: Mapping[str, Any], source: str) -> tuple[TrustedKey,
         jwk, name = dict(method["publicKeyJwk"]), str(method.get("id", ""))
         if "kid" not in jwk and "#" in name:
             jwk["kid"] = unquote(name.rsplit("#", 1)[1])
-        may_sign = not isinstance(asserting, list) or _asserts(asserting, name)
+        may_sign = asserting is None or _asserts(_listed(asserting), name)
         for key in parse_jwk(jwk, source=source):
             keys.append(replace(key, issuer=owner, uses=key.uses if may_sign else frozenset()))
+        if name:  # as the proofs of DIVOC name it; never empty, which would mean "try it for every code"
+            keys.append(replace(keys[-1], kid=name.encode("utf-8", "surrogatepass")))
     return tuple(keys)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _asserts(asserting: list[Any], name: str) -> bool:
@@ -229,7 +245,7 @@ def _chained(x5c: list[Any]) -> bool | None:
 
 def kid_readings(kid: str) -> list[bytes]:
     """What a JWK's ``kid`` may mean: its text, and the bytes that it is Base64 of."""
-    readings = [kid.encode()]
+    readings = [kid.encode("utf-8", "surrogatepass")]
     try:
         raw = _unbase64(kid)
     except KeyFileError:

@@ -24,11 +24,11 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from verifier.keys import load_spki
+from verifier.keys import X509_REFUSALS, load_spki
 from verifier.wire.errors import MalformedError
 from verifier.wire.shc import base64url, minified, unbase64url
 
@@ -152,25 +152,22 @@ def chain_problem(
             last.verify_directly_issued_by(last)
     except InvalidSignature:
         return "a signature that does not hold"
-    except _X509_REFUSALS as error:
+    except X509_REFUSALS as error:
         return f"a certificate that cannot be used ({type(error).__name__})"
     return None
+
+
+def names_issuer(leaf: bytes, issuer: str) -> bool:
+    """Whether a leaf certificate (DER) names an issuer as its own URI; false for one that cannot be read."""
+    try:
+        return issuer in _uris(x509.load_der_x509_certificate(leaf))
+    except X509_REFUSALS:
+        return False
 
 
 def chain_holds(chain: Sequence[bytes], *, now: datetime | None = None) -> bool:
     """Whether each certificate of a chain (DER, the leaf first) was issued by the next."""
     return chain_problem(chain, now=now) is None
-
-
-# What reading a certificate and checking its signature can raise.
-_X509_REFUSALS = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 def _issuing_problem(subject: x509.Certificate, signer: x509.Certificate, depth: int) -> str | None:

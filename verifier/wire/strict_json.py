@@ -22,7 +22,8 @@ from verifier.wire.errors import MalformedError
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
 MAX_INTEGER = 2**53 - 1
-_TEXTS = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# possessive and with an optional end: an endless text is looked at once, not from each of its quotes
+_TEXTS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
 
 
