@@ -253,3 +253,13 @@ def test_the_screenshot_is_a_picture_of_moderate_size() -> None:
     assert "docs/images/kiosk.png" in read("README.md")
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert picture.stat().st_size < 150_000
+
+
+def test_each_of_the_26_pitfalls_has_a_named_test() -> None:
+    """The security pitfalls of the formats are numbered; each number stands in the name of a test."""
+    named = {
+        int(number)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for number in re.findall(r"^def test_pitfall_(\d\d)_", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert named == set(range(1, 27))
