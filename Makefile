@@ -16,7 +16,7 @@ SEED ?= 1
 JOBS ?= 2
 ONCE ?=
 
-.PHONY: help dev demo test lint format types ci ci-full bench interop scenarios fuzz wheel clean browser lock
+.PHONY: docs help dev demo test lint format types ci ci-full bench interop scenarios fuzz wheel clean browser lock
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22

@@ -348,7 +348,7 @@ def reference() -> str:
         "One file, and every key has a default: a unit works without it. It is looked for as",
         "`VAXGATE_CONFIG`, `vaxgate.toml` in the working directory, `/etc/vaxgate/vaxgate.toml`.",
         "`vaxgate config check [FILE]` names an unknown or wrong key with its line and the nearest right",
-        "one. This page is made from the code (`python -m appliance.config > docs/config.md`); a test",
+        "one. This page is made from the code by `make docs`; a test",
         "holds the two together.",
         "",
     ]

@@ -199,13 +199,19 @@ def _issue_cast(issuer: Issuer, options: argparse.Namespace) -> int:
     return 0
 
 
+# What these say of a traveller is not what happened to them.
+_SAY_NO_EVENT = (Family.LT1, Family.AT1, Family.NZCP)
+
+
 def _payload(issuer: Issuer, options: argparse.Namespace) -> dict[str, Any]:
     country = issuer.country
     if options.input is not None:
         return _read_payload(options.input)
+    if options.kind is None and options.family in _SAY_NO_EVENT:
+        options.kind = Kind.VACCINATION  # it is not written into them
     if options.kind is None:
         raise IssuerError(
-            "say what to issue: --kind vaccination, test or recovery; --input FILE; or --cast DIR"
+            "say what to issue: --kind vaccination, test or recovery; --input FILE; or --cast OUT"
         )
     person = Person(options.surname, options.given, options.dob, options.surname_icao, options.given_icao)
     now = options.issued or _now(options, issuer)

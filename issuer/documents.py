@@ -259,7 +259,10 @@ def _icvp(source: _Source) -> dict[Any, Any]:
         source.cannot(f"{code!r} is no product id of WHO's list for the ICVP")
     issued = source.issued_at.astimezone(EASTERNMOST).date()
     if issued < icvp.IN_FORCE:
-        source.cannot(f"digital ones are in force since {icvp.IN_FORCE:%Y-%m-%d}; this one is to be older")
+        source.cannot(
+            f"digital ones are in force since {icvp.IN_FORCE:%Y-%m-%d}; this one would be issued earlier: "
+            "give --issued, or --clock"
+        )
     if date.fromisoformat(event["dt"][:10]) > issued:
         source.cannot("the dose would be later than the day of issue")
     document: dict[str, Any] = {

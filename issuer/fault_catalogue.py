@@ -28,6 +28,7 @@ from issuer.files import write_whole
 from issuer.office import Issuer
 from issuer.qr import draw
 from issuer.sealing import text_of
+from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.times import written
 
 TRAVELLER = Person("Trương", "Mỹ Ước", "2001-12-24")
@@ -55,10 +56,11 @@ def write_faults(
 ) -> Path:
     """Issue every fault as of ``now`` and write its code as text and as picture; the path of the manifest.
 
-    The manifest says ``clock``, the instant to judge at, and of each fault its row with ``text`` and
-    ``pictures``, names of files beside it. A code in parts has a line and a picture for each; one that no
-    symbol can hold has no picture, and one that cannot be issued at this clock (a digital ICVP before they
-    came into force) has ``left_out``, why. progress: told how many are done, of how many.
+    The manifest says ``clock``, the instant to judge at, ``rules``, the bundle to judge by, and of each fault
+    its row with ``text`` and ``pictures``, names of files beside it. A code in parts has a line and a picture
+    for each; one that no symbol can hold has no picture, and one that cannot be issued at this clock (a
+    digital ICVP before they came into force) has ``left_out``, why. progress: told how many are done, of how
+    many.
     """
     payload = certificates.of_vaccination(TRAVELLER, country=issuer.country, day=(now - _DOSE).date())
     rows = []
@@ -83,6 +85,6 @@ def write_faults(
             pictures.append(picture)
         rows.append(_row(fault) | {"text": f"{name}.txt", "pictures": pictures})
     manifest = out / MANIFEST
-    whole = {"clock": written(now), "faults": rows}
+    whole = {"clock": written(now), "rules": SIGNATURE_ONLY.name, "faults": rows}
     write_whole(manifest, (json.dumps(whole, ensure_ascii=False, indent=2) + "\n").encode())
     return manifest

@@ -33,8 +33,8 @@ USES = {Kind.VACCINATION: "v", Kind.TEST: "t", Kind.RECOVERY: "r"}
 FAMILIES = ", ".join(ISSUED)
 EXAMPLES = """examples:
   vaxgate-issuer init office
-  vaxgate-issuer issue --data office --kind vaccination --surname Trương --given 'Mỹ Ước' --out code.png
-  vaxgate-issuer issue --data office --family SHC --kind test --surname Đặng --out card.png --parts 2
+  vaxgate-issuer issue --data office --kind vaccination --surname Trương --dob 2001-12-24 --out code.png
+  vaxgate-issuer issue --data office --family SHC --kind test --surname Đặng --dob 1990-04-21 --parts 2
   vaxgate-issuer revoke --data office --uvci 'URN:UVCI:01:XV:…'
   vaxgate-issuer rotate --data office --family DIVOC --alg PS256
   vaxgate-issuer publish --data office
@@ -196,7 +196,7 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
             "issue",
             runs["issue"],
             "issue a certificate, or the cast of the demonstration",
-            "issue --data office --kind test --surname Đặng --given 'Thị Đào' --out test.png\n"
+            "issue --data office --kind test --surname Đặng --dob 1990-04-21 --out test.png\n"
             "  vaxgate-issuer issue --data office --family VDS-NC --kind vaccination --surname Đặng"
             " --dob 1990-04-21",
             data,

@@ -114,7 +114,7 @@ class ListedHashes(Revocation):
     def before(self, scope: bytes, digest: bytes) -> datetime | None:
         return self.until.get((scope, digest))
 
-    def gap(self, scope: bytes, now: datetime) -> str | None:
+    def gap(self, scope: bytes, now: datetime | None) -> str | None:
         return self.gaps
 
 
@@ -130,7 +130,7 @@ class Desk:
     keys: list[TrustedKey] = field(default_factory=list)
     authorities: list[Authority] = field(default_factory=list)
     test_kids: set[bytes] = field(default_factory=set)
-    revocation: ListedHashes = field(default_factory=ListedHashes)
+    revocation: Any = field(default_factory=ListedHashes)
 
     def signer(
         self,

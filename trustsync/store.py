@@ -78,9 +78,9 @@ class MappedRevocation:
         segment = self._segments.get((scope, HashKind.RID_BEFORE))
         return None if segment is None else segment_before(segment[0], digest)
 
-    def gap(self, scope: bytes, now: datetime) -> str | None:
+    def gap(self, scope: bytes, now: datetime | None) -> str | None:
         """Why the answer for ``scope`` cannot be relied on at ``now``."""
-        if now >= self._expires:
+        if now is not None and now >= self._expires:
             return f"the revocation list was valid until {self._expires:%Y-%m-%d %H:%M} UTC"
         if scope in self._missing:
             return "a part of the revocation list is missing on this unit"

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from verifier import chain, checks, families
 from verifier.certificate import Certificate, Family, Payload
-from verifier.families import EXPIRING, FORMS, Form
+from verifier.families import EXPIRING, FORMS, Form, shown_kid
 from verifier.keys import (
     AlgorithmRefusedError,
     KeyRefusedError,
@@ -325,7 +325,7 @@ def _key(case: Case) -> Sequence[Finding]:
         return ()
     if case.trust.knows_test_key(envelope.kid, envelope.issuer_hint):
         return [finding(Reason.KEY_TEST)]
-    return [_unknown(case, f"KID {envelope.kid.hex()[:64]}")]
+    return [_unknown(case, f"KID {shown_kid(case.form.domain, envelope.kid)[:64]}")]
 
 
 def candidates(envelope: Envelope, form: Form, trust: TrustList) -> tuple[TrustedKey, ...]:

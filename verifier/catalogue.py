@@ -140,7 +140,7 @@ CATALOGUE: dict[Reason, Wording] = {
         (State.CHECK,),
         "Loại chứng nhận chưa hỗ trợ",
         "Kind of certificate not supported",
-        "Recognised, and not verified by this version.",
+        "Recognised and not verified by this version; or authentic, and good inside its own country only.",
     ),
     Reason.VALUE_UNKNOWN: Wording(
         (State.CHECK,),

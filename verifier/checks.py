@@ -197,11 +197,10 @@ def revocation_findings(
 
 def gap_findings(scopes: Sequence[bytes], trust: TrustList, now: datetime | None) -> list[Finding]:
     """Whether what was looked up under these scopes can be relied on at ``now``."""
-    if now is not None:
-        for scope in scopes:
-            gap = trust.revocation.gap(scope, now)
-            if gap is not None:
-                return [finding(Reason.REVOCATION_UNCHECKED, gap)]
+    for scope in scopes:
+        gap = trust.revocation.gap(scope, now)
+        if gap is not None:
+            return [finding(Reason.REVOCATION_UNCHECKED, gap)]
     return []
 
 

@@ -158,10 +158,10 @@ def _chained(
     seal: chain.SealSigner | None, signer: TrustedKey | None, claims: Claims, trust: TrustList
 ) -> bool | None:
     if seal is None:
-        if signer is None or signer.chained is None:
+        if claims.family is not Family.SHC or signer is None or signer.certificate is None:
             return None
-        named = claims.issuer is not None and shc_keys.names_issuer(signer.certificate or b"", claims.issuer)
-        return signer.chained and named
+        named = claims.issuer is not None and shc_keys.names_issuer(signer.certificate, claims.issuer)
+        return signer.chained if named else False
     if chain.authority_of(seal, trust) is not None:
         return True
     return False if chain.names_held_country(seal, claims.issuer, trust) else None
@@ -231,4 +231,4 @@ def _serial_revoked(seal: chain.SealSigner, trust: TrustList, now: datetime | No
 
 def _complete(scopes: Iterable[bytes], trust: TrustList, now: datetime | None) -> bool | None:
     """Not found in data that is not all there is no answer."""
-    return None if now and any(trust.revocation.gap(scope, now) for scope in scopes) else False
+    return None if any(trust.revocation.gap(scope, now) for scope in scopes) else False

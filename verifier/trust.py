@@ -130,8 +130,11 @@ class Revocation(Protocol):
     def before(self, scope: bytes, digest: bytes) -> datetime | None:
         """Documents issued before this instant are revoked (``RID_BEFORE``); ``None`` when none is listed."""
 
-    def gap(self, scope: bytes, now: datetime) -> str | None:
-        """Why the answer for ``scope`` cannot be relied on at ``now``; ``None`` when it can."""
+    def gap(self, scope: bytes, now: datetime | None) -> str | None:
+        """Why the answer for ``scope`` cannot be relied on at ``now``; ``None`` when it can.
+
+        now: ``None`` when time is not judged; what is missing at any time is told even so.
+        """
 
 
 def country_scope(country: str) -> bytes:
@@ -158,7 +161,7 @@ class NoRevocation:
         """Never."""
         return None
 
-    def gap(self, scope: bytes, now: datetime) -> str | None:  # noqa: ARG002 - the protocol's
+    def gap(self, scope: bytes, now: datetime | None) -> str | None:  # noqa: ARG002 - the protocol's
         """No gap: an issuer that publishes none leaves none."""
         return None
 
@@ -188,10 +191,10 @@ class ListedRevocation:
         """Never: nothing that is given by hand carries instants."""
         return None
 
-    def gap(self, scope: bytes, now: datetime) -> str | None:
-        """Whether what was given for the scope is over."""
+    def gap(self, scope: bytes, now: datetime | None) -> str | None:
+        """Whether what was given for the scope is over, or could not be used."""
         until = self._until.get(scope)
-        if until is not None and now > until:
+        if now is not None and until is not None and now > until:
             return f"the CRL was valid until {until:%Y-%m-%d}"
         return self._fault if scope.startswith(authority_scope(b"")) else None
 

@@ -204,7 +204,8 @@ def _listed_crls(case: Case, given: KeyFile) -> ListedRevocation | None:
         with suppress(KeyFileError):
             listed_crls([der], given.authorities)
             usable.append(der)
-    recorded = len(_texts(case.line.get("crl")))
+    given_crls = case.line.get("crl")
+    recorded = len(given_crls) if isinstance(given_crls, list) else int(given_crls is not None)
     if not recorded:
         return None
     fault = "a CRL that cannot be used" if len(usable) < recorded else None

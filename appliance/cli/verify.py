@@ -106,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         "(default: this machine's store)",
     )
     parser.add_argument(
-        "--rules", metavar="PATH|signature-only", help="rule bundle (default: the one in force)"
+        "--rules",
+        metavar="PATH|signature-only",
+        help="rule bundle (default: of a store the one in force, with key files signature-only)",
     )
     parser.add_argument(
         "--at", metavar="INSTANT", help="judge at this instant, e.g. 2022-03-01T09:00:00+07:00"
@@ -297,7 +299,7 @@ def _decoded(line: bytes) -> str:
 
 
 def _is_image(given: str) -> bool:
-    if len(given) > 4000 or "\n" in given or _is_code(given):
+    if not given or len(given) > 4000 or "\n" in given or _is_code(given):
         return False
     path = Path(given)
     try:
@@ -459,6 +461,8 @@ def _cases(options: argparse.Namespace) -> int:
                 print(_line(result), flush=True)
     except CaseError as error:
         raise UsageError(str(error)) from error
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise UsageError(f"--cases {options.cases}: {error.strerror}") from error
     if not count:

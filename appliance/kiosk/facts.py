@@ -26,6 +26,7 @@ from appliance.kiosk.texts import FAMILIES, WAITING
 from appliance.signals import SAYINGS, Signal, signal_of
 from appliance.supply import Snapshot
 from verifier.certificate import Certificate
+from verifier.countries import alpha2
 from verifier.policy.bundle import in_force
 from verifier.reasons import CATALOGUE, Finding
 from verifier.times import written
@@ -131,7 +132,7 @@ def of_verdict(verdict: Verdict) -> Facts:
 
 
 def issuer_name(text: str) -> str:
-    """An issuer as an officer reads it: the host of an address or of a ``did:web``, anything else as it is.
+    """An issuer as an officer reads it: the host of an address or of a ``did:web``, a country's two letters.
 
     A long host loses its beginning: whose name it is stands at its end.
     """
@@ -143,7 +144,7 @@ def issuer_name(text: str) -> str:
         except ValueError:  # brackets that hold no address
             host = ""
     if not host:
-        return plain(text, MAX_ISSUER)
+        return alpha2(text) or plain(text, MAX_ISSUER)
     return host if len(host) <= MAX_ISSUER else "…" + host[1 - MAX_ISSUER :]
 
 

@@ -518,22 +518,15 @@ def part_alone(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 
 @faults.add("shc-part-beyond-count", State.FAIL, Reason.MALFORMED)
 def part_beyond_count(issuer: Issuer, payload: Payload, now: datetime) -> Code:
-    """The last of three parts calls itself the fourth."""
-    one, two, three = _issued(issuer, payload, now).parts(3)
-    return one, two, three.replace("/3/3/", "/4/3/")
+    """The last of three parts, which calls itself the fourth."""
+    _, _, three = _issued(issuer, payload, now).parts(3)
+    return three.replace("/3/3/", "/4/3/")
 
 
 @faults.add("shc-too-many-parts", State.FAIL, Reason.TOO_BIG)
 def too_many_parts(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The first of thirty-three parts."""
     return _parts(_card(issuer, _claims(issuer, payload, now)), 33)[0]
-
-
-@faults.add("shc-parts-of-other-count", State.FAIL, Reason.MALFORMED)
-def parts_of_other_count(issuer: Issuer, payload: Payload, now: datetime) -> Code:
-    """The first of two parts of one card, and the second of three of another."""
-    one, two = (_issued(issuer, payload, now).parts(count) for count in (2, 3))
-    return one[0], two[1]
 
 
 @faults.add("shc-parts-of-two-cards", State.FAIL, Reason.SIG_BAD)

@@ -389,7 +389,7 @@ ISSUERS = {
     "did:web:health.example:cards:1": "health.example",
     "did:india": "did:india",
     "VN": "VN",
-    "AUS": "AUS",
+    "AUS": "AU",
     "https://[": "https://[",
     "https://": "https://",
     "https:///cards": "https:///cards",

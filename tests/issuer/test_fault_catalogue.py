@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from office import FAMILIES, NOW, Office, vaccinated
 
+from appliance.cli.verify import main as verify
 from appliance.judging import Basis, judge
 from issuer.cli import main
 from issuer.faults import FAULTS, Code, Fault
@@ -32,6 +34,7 @@ class World:
     codes: dict[str, Code]
     known: TrustSnapshot
     good: Code
+    store: Path
 
     def answer(self, code: Code, **basis: Any) -> tuple[State, list[Reason]]:
         """State and reasons, worst first. Keywords change what the desk judges by."""
@@ -47,7 +50,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     with Office(tmp_path_factory.mktemp("faults"), seed="faults") as office:
         codes = {name: fault.make(office.issuer, vaccinated(), NOW) for name, fault in FAULTS.items()}
         good = office.issue(Family.HC1).code
-        return World(codes, office.synced(), good)
+        return World(codes, office.synced(), good, office.folder / "store")
 
 
 def expected(fault: Fault) -> tuple[State, list[Reason]]:
@@ -82,6 +85,19 @@ def test_the_command_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> 
         (fault.name, str(fault.family)) for fault in FAULTS.values()
     ]
     assert all(set(row) >= {"name", "family", "expect_state", "expect_reason", "about"} for row in rows)
+
+
+def test_faults_in_parts_are_answered_as_one_code_by_the_command(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``vaxgate-verify`` takes parts wherever they come, and answers each code once."""
+    judged_by = ["--trust", str(world.store), "--rules", "signature-only", "--at", NOW.isoformat()]
+    for name, code in world.codes.items():
+        if isinstance(code, tuple):
+            verify([*judged_by, "--json", *code])
+            (answer,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+            reasons = [Reason(reason["code"]) for reason in answer["reasons"]]
+            assert (State(answer["state"]), reasons) == expected(FAULTS[name]), name
 
 
 # --- What each check is for ---------------------------------------------------------------------------------

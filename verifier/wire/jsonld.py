@@ -164,7 +164,7 @@ CONTEXTS: Mapping[str, _Terms] = {
 }
 
 MAX_NESTING = 6  # objects in each other; a certificate has four
-MAX_TYPES = 4  # of one object; a certificate's have two at most, and each is looked up with its own context
+MAX_TYPES = 3  # of one object; a certificate has two at most, and each is looked up with its own context
 
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S*")
 _NODE = r"<\S*>|_:c14n\d+"
