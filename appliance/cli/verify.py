@@ -10,25 +10,22 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, readable, unjudged
+from appliance.cli.inputs import Given, UsageError, codes_of, is_code, together
 from appliance.judging import Basis
 from trustsync.errors import NoListError, SettingsError, TrustSyncError
-from verifier.assessment import OpenedCode, open_code, open_parts
+from verifier.assessment import OpenedCode, open_code
 from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
 from verifier.reading import Checks, read_checks
 from verifier.reasons import CATALOGUE, Finding, Reason, State
 from verifier.trust import TrustList, clock_state
 from verifier.verdict import without_code
-from verifier.wire import shc
-from verifier.wire.dispatch import recognise
-from verifier.wire.errors import MalformedError
 from verifier.wire.keyfile import KeyFile, KeyFileError, listed_crls, parse_trust
 
 EXAMPLES = """examples:
@@ -40,17 +37,8 @@ EXAMPLES = """examples:
 
 exit status: 0 PASS, 10 CHECK, 20 FAIL, 30 RESCAN, 40 OUT; of many the highest; 2 usage, 1 a fault of ours
 """
-_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".pgm", ".ppm"}
-MAX_LINE = 1024 * 1024  # bytes of a line on stdin; no code has more than 7,089 characters
-MAX_WAITING = 64  # codes of one count that wait for their parts; the oldest goes as it is
-_TEXT_SUFFIX = ".txt"
-_CARD_SUFFIX = ".smart-health-card"
 _COLOUR = {State.PASS: "32", State.CHECK: "33", State.FAIL: "31", State.RESCAN: "37", State.OUT: "35"}
 _SIGN = {State.PASS: "✓", State.CHECK: "!", State.FAIL: "✗", State.RESCAN: "○", State.OUT: "—"}
-
-
-class UsageError(ValueError):
-    """The command cannot be carried out as it was typed; the message says what to type instead."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -126,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
 def _inputs(options: argparse.Namespace) -> int:
     if options.pictures is not None:
         raise UsageError("--pictures goes with --cases; images are given as arguments")
-    codes = _codes(options.inputs, options.data_matrix)
+    codes = codes_of(options.inputs, options.data_matrix)
     worst = count = 0
     for given, judged in _judge_inputs(codes, _judging(options)):
         result = answer(
@@ -148,168 +136,15 @@ def _inputs(options: argparse.Namespace) -> int:
     return worst
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Given:
-    """One code as it was given: id, kind of input, payload (``None``: none was read), microseconds of
-    reading.
-    """
-
-    identity: str
-    kind: str
-    payload: str | bytes | OpenedCode | None
-    text: str | None = None
-    micros: int | None = None
-
-
 def _judge_inputs(
-    codes: Iterable[_Given], judged: Callable[[str | bytes | OpenedCode], Judged]
-) -> Iterator[tuple[_Given, Judged]]:
+    codes: Iterable[Given], judged: Callable[[str | bytes | OpenedCode], Judged]
+) -> Iterator[tuple[Given, Judged]]:
     """Each code with its judgement, as they come; the parts of one code are one."""
-    for given in _together(codes):
+    for given in together(codes):
         if given.payload is None:
             yield given, unjudged(without_code(Reason.UNREADABLE), Checks(decode=False))
         else:
             yield given, judged(given.payload)
-
-
-def _together(codes: Iterable[_Given]) -> Iterator[_Given]:
-    """Parts of many-part codes as one code each, under the id of the first; incomplete ones come last."""
-    waiting: dict[int, list[dict[int, _Given]]] = {}  # by their count: of each code the parts by their number
-    for given in codes:
-        try:
-            part = shc.part_of(given.payload) if isinstance(given.payload, str) else None
-        except MalformedError:
-            part = None  # a broken one is judged as it is
-        if part is None:
-            yield given
-            continue
-        alike = waiting.setdefault(part.count, [])
-        whole = next((parts for parts in alike if _fits(parts, part, given)), None)
-        if whole is None:
-            alike.append(whole := {})
-        whole.setdefault(part.number, given)
-        if len(whole) == part.count:
-            alike.remove(whole)
-            yield _joined(whole)
-        elif len(alike) > MAX_WAITING:
-            yield _joined(alike.pop(0))
-    for alike in waiting.values():
-        yield from map(_joined, alike)
-
-
-def _fits(parts: dict[int, _Given], part: shc.Part, given: _Given) -> bool:
-    """Whether a part may belong to these: its place is free, or it is the one that is there."""
-    there = parts.get(part.number)
-    return there is None or there.payload == given.payload
-
-
-def _joined(parts: dict[int, _Given]) -> _Given:
-    first = next(iter(parts.values()))
-    texts = [str(given.payload) for given in parts.values()]
-    micros = sum(given.micros or 0 for given in parts.values()) or None
-    return replace(first, payload=open_parts(texts), micros=micros)
-
-
-def _text(identity: str, text: str) -> Iterator[_Given]:
-    """A text as one code, or the cards of the health-card file that it is."""
-    cards = [text]
-    if shc.is_card_file(text):
-        with suppress(MalformedError):
-            cards = shc.cards_in(text)
-    for number, card in enumerate(cards, 1):
-        yield _Given(identity if len(cards) == 1 else f"{identity}:{number}", "text", card, card)
-
-
-def _codes(inputs: list[str], data_matrix: bool) -> Iterator[_Given]:
-    """Each code of the arguments, in their order."""
-    number_of_text = 0
-    for given in inputs:
-        if given == "-":
-            for number, line in enumerate(_bounded(sys.stdin.buffer), 1):
-                text = _decoded(line.rstrip(b"\r\n"))
-                yield from _text(str(number), text)
-        elif given.endswith(_TEXT_SUFFIX) and not _is_code(given):
-            for number, text in _lines(Path(given)):
-                yield _Given(f"{Path(given).name}:{number}", "text", text, text)
-        elif given.endswith(_CARD_SUFFIX) and not _is_code(given):
-            yield from _cards(Path(given))
-        elif _is_image(given):
-            yield from _image(Path(given), data_matrix)
-        else:
-            number_of_text += 1
-            yield from _text(str(number_of_text), given)
-
-
-def _cards(path: Path) -> Iterator[_Given]:
-    """The cards of a health-card file, each for itself."""
-    try:
-        cards = shc.cards_in(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except (MalformedError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: no file of SMART Health Cards ({type(error).__name__})") from error
-    for number, card in enumerate(cards, 1):
-        yield _Given(f"{path.name}:{number}", "text", card, card)
-
-
-def _image(path: Path, data_matrix: bool) -> Iterator[_Given]:
-    from appliance.errors import PictureError
-    from appliance.scanner import read_image
-
-    if not path.exists():
-        raise UsageError(f"{readable(str(path))}: there is no such file")
-    try:
-        codes = read_image(path, data_matrix=data_matrix)
-    except PictureError as error:
-        if path.suffix.lower() not in _IMAGE_SUFFIXES:
-            raise UsageError(f"{path}: {error}; give a picture, or a .txt file with a code a line") from error
-        print(f"vaxgate-verify: {readable(path.name)}: {error}", file=sys.stderr)
-        codes = []
-    if not codes:
-        yield _Given(path.name, "image", None)
-    for code in codes:
-        text = code.text if code.text is not None else code.data.decode("latin-1")
-        yield _Given(path.name, "image", code.payload, text, code.micros)
-
-
-def _lines(path: Path) -> list[tuple[int, str]]:
-    """Number and text of each line that is not empty."""
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    return [(number, _decoded(line)) for number, line in enumerate(lines, 1) if line]
-
-
-def _bounded(stream: BinaryIO) -> Iterator[bytes]:
-    """The lines of a stream; of an endless one only as much as shows that it is too long."""
-    while line := stream.readline(MAX_LINE):
-        rest = line
-        while len(rest) == MAX_LINE and not rest.endswith(b"\n"):
-            rest = stream.readline(MAX_LINE)
-        yield line
-
-
-def _decoded(line: bytes) -> str:
-    """A line as text; bytes that are no UTF-8 are taken one character a byte, as a scanner does."""
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        return line.decode("latin-1")
-
-
-def _is_image(given: str) -> bool:
-    if not given or len(given) > 4000 or "\n" in given or _is_code(given):
-        return False
-    path = Path(given)
-    try:
-        is_folder = path.is_dir()
-        is_image = path.suffix.lower() in _IMAGE_SUFFIXES or path.is_file()
-    except (OSError, ValueError):
-        return False
-    if is_folder:
-        raise UsageError(f"{path} is a folder; give its files, as {path}/*.png")
-    return is_image
 
 
 def _judging(options: argparse.Namespace) -> Callable[[str | bytes | OpenedCode], Judged]:
@@ -414,13 +249,7 @@ def _own_rules(asked: str | None) -> tuple[RuleBundle, ...]:
 def _shown(argument: object) -> str:
     """An argument as an error may repeat it: a code that was put in the wrong place is a person's."""
     text = str(argument)
-    return "(the text of a code)" if _is_code(text) else readable(text)
-
-
-def _is_code(text: str) -> bool:
-    """Whether a text is a code of a known kind, and so no file's name."""
-    kind = recognise(text)
-    return kind.family is not None or (kind.finding is not None and kind.finding.detail != "")
+    return "(the text of a code)" if is_code(text) else readable(text)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from csca import END, PASSPORTS, Bsc, Csca, name, vaccinated
 from desk import NOW, signing_key, vaccination
 
-from appliance.cli import verify
+from appliance.cli import inputs, verify
 from issuer.documents import document_of
 from issuer.keys import Algorithm
 from issuer.wellknown import public_jwk
@@ -345,7 +345,7 @@ def test_many_lone_parts_are_answered_while_more_are_coming(
     def lines() -> Iterator[bytes]:
         for number in range(count):
             seen.extend(capsys.readouterr().out.splitlines())
-            assert len(seen) >= number - verify.MAX_WAITING - 1
+            assert len(seen) >= number - inputs.MAX_WAITING - 1
             yield lone_part(number)
 
     with_stdin(monkeypatch, lines())
@@ -363,7 +363,7 @@ def test_parts_that_come_one_after_the_other_are_one_card_behind_many_lone_ones(
 ) -> None:
     """Codes of another count do not stand in its way."""
     parts = [part.encode() + b"\n" for part in shc.numeric(CARD, 3)]
-    lone = [lone_part(number) for number in range(verify.MAX_WAITING + 40)]
+    lone = [lone_part(number) for number in range(inputs.MAX_WAITING + 40)]
     with_stdin(monkeypatch, iter([*lone[:50], parts[0], *lone[50:80], parts[2], *lone[80:], parts[1]]))
     _, answers = run(*given, "-")
     assert [a["id"] for a in answers if a["state"] == "PASS"] == ["51"]
