@@ -242,12 +242,11 @@ def assess(
         clock=clock,
     )
     log = _Log()
-    barred = False
+    barred = nothing_read = False
     for step in STEPS:
         if step.after is After.ALWAYS:
-            # last, because it speaks about us and not about the document; a web link needs no list at all
-            if any(found.state is State.RESCAN for check in log.checks for found in check.findings):
-                break
+            if nothing_read:
+                break  # a web link needs no list at all
         elif (
             barred
             or (step.after is After.SIGNER and case.signer is None)
@@ -256,7 +255,9 @@ def assess(
             continue
         found = step.run(case)
         log.add(step.name, found)
-        barred = barred or (step.after is After.BARS and bool(found))
+        if found:
+            barred = barred or step.after is After.BARS
+            nothing_read = nothing_read or any(each.state is State.RESCAN for each in found)
     return Assessment(
         family=case.opened.family if case.claims is None else case.claims.family,
         checks=tuple(log.checks),
