@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from time import perf_counter_ns
 
-from verifier.assessment import Assessment, OpenedCode, assess, open_code
+from verifier.assessment import Assessment, assess
+from verifier.opening import OpenedCode, open_code
 from verifier.policy.bundle import RuleBundle
 from verifier.times import DESK_ZONE
 from verifier.trust import ClockState, TrustList

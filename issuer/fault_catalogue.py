@@ -8,7 +8,7 @@ The rules this module keeps:
 * What was revoked or rotated on the way shows after the next publication.
 
     rows = fault_rows()
-    write_faults(issuer, now, Path("faults"))      # NN-name.txt, NN-name.png and manifest.json
+    write_faults(issuer, now, Path("faults"))      # NNN-name.txt, NNN-name.png and manifest.json
     issuer.publish(now)
 """
 

@@ -34,10 +34,11 @@ from issuer.registry import IssuedRow, KeyRow, Registry
 from issuer.revocation import identifier_digest, signature_digest
 from issuer.sealing import Sealed, Signer, seal_document
 from issuer.seed import Stream, derive, new_seed
-from issuer.wellknown import HEALTH_CSCA, health_csca
+from issuer.wellknown import HEALTH_CSCA, health_csca, health_csca_key
 from trustsync.targets import PRODUCTION, TEST
 from verifier import chain
 from verifier.certificate import Family
+from verifier.families import shown_kid
 from verifier.keys import kid_of
 from verifier.trust import Domain, HashKind, KeyStatus, authority_scope, country_scope
 from verifier.wire import shc_keys
@@ -356,7 +357,7 @@ class Issuer:
 
         if kid is not None:
             found = [row for row in self.registry.signing_keys() if row.kid == kid]
-            shown = kid.decode() if kid.isascii() and kid.decode().isprintable() else kid.hex()
+            shown = shown_kid(found[0].domain if found else domain, kid)
             if not found:
                 raise IssuerError(f"this issuer has no key with KID {shown}")
             if found[0].domain is not domain:
@@ -458,7 +459,7 @@ class Issuer:
         if domain is not Domain.VDS_NC:
             return bytes.fromhex(self.registry.fact("csca")), _csca_key(self._seed)
         label = f"{HEALTH_CSCA}/{environment}"
-        key = _ecdsa_key(self._seed, label)
+        key = health_csca_key(self.registry, environment)
         csca = health_csca(self.registry, environment)
         if csca is None:
             name = "TEST Health CSCA" if environment == TEST else "Health CSCA"

@@ -67,10 +67,8 @@ class Sealed:
             return [self.text]
         if self.family is not Family.SHC or not isinstance(self.code, str):
             raise IssuerError(f"a {self.family} code is one symbol; only SHC can be printed in parts")
-        digits = self.code.removeprefix(shc.PREFIX)
-        jws = "".join(chr(int(digits[at : at + 2]) + ord("-")) for at in range(0, len(digits), 2))
         try:
-            return shc.numeric(jws, count)
+            return shc.numeric(shc.characters(self.code.removeprefix(shc.PREFIX)), count)
         except ValueError as error:
             raise IssuerError(str(error)) from error
 

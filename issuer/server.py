@@ -15,6 +15,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 import urllib.request
@@ -120,6 +121,8 @@ class Server:
     """The application on a port of this machine, in a thread of its own. port: 0 for any free one."""
 
     def __init__(self, app: Flask, *, port: int = 0, host: str = HOST) -> None:
+        # a request that waits a moment for a thread is no news; on a busy machine waitress says so on stderr
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         try:
             self._server: Any = create_server(app, host=host, port=port, threads=_THREADS, ident="")
         except OSError as error:

@@ -36,6 +36,7 @@ from issuer.seed import Stream
 from issuer.signers import make_crl, serial_of
 from trustsync.targets import PRODUCTION
 from verifier.trust import Domain, HashKind, KeyStatus
+from verifier.wire import base64url
 
 HEALTH_CSCA = "health-csca"  # name of the registry's fact, with ``/`` and the environment behind it
 JWKS = "shc/.well-known/jwks.json"
@@ -53,6 +54,13 @@ def health_csca(registry: Registry, environment: str) -> bytes | None:
     """The CSCA of the seals, DER; ``None`` where an earlier version made the registry and none was needed."""
     fact = registry.fact(f"{HEALTH_CSCA}/{environment}")
     return bytes.fromhex(fact) if fact else None
+
+
+def health_csca_key(registry: Registry, environment: str) -> EcdsaKey:
+    """The key of that CSCA, which follows from the seed."""
+    key = generate(Algorithm.ES256, Stream(registry.fact("seed").encode(), f"{HEALTH_CSCA}/{environment}"))
+    assert isinstance(key, EcdsaKey)
+    return key
 
 
 def wellknown_files(registry: Registry, now: datetime) -> dict[str, bytes]:
@@ -76,10 +84,10 @@ def wellknown_files(registry: Registry, now: datetime) -> dict[str, bytes]:
             for row in rows
             if row.domain is Domain.VDS_NC and row.status is KeyStatus.WITHDRAWN
         ]
-        key = generate(Algorithm.ES256, Stream(registry.fact("seed").encode(), f"{HEALTH_CSCA}/{PRODUCTION}"))
-        assert isinstance(key, EcdsaKey)
         files[CSCA] = _pem(csca)
-        files[CRL] = make_crl(csca=csca, csca_key=key, withdrawn=withdrawn, now=now)
+        files[CRL] = make_crl(
+            csca=csca, csca_key=health_csca_key(registry, PRODUCTION), withdrawn=withdrawn, now=now
+        )
     return files
 
 
@@ -125,17 +133,21 @@ def public_jwk(key: CertificatePublicKeyTypes) -> dict[str, Any]:
     """The public key as a JWK (RFC 7517, 7518, 8037), without its KID."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         point = key.public_numbers()
-        x, y = (_base64url(number.to_bytes(_COORDINATE, "big")) for number in (point.x, point.y))
+        x, y = (base64url.encode(number.to_bytes(_COORDINATE, "big")) for number in (point.x, point.y))
         return {"kty": "EC", "crv": "P-256", "x": x, "y": y}
     if isinstance(key, rsa.RSAPublicKey):
         public = key.public_numbers()
         n, e = (
-            _base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+            base64url.encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
             for number in (public.n, public.e)
         )
         return {"kty": "RSA", "n": n, "e": e}
     assert isinstance(key, ed25519.Ed25519PublicKey)  # the third and last kind that this issuer makes
-    return {"kty": "OKP", "crv": "Ed25519", "x": _base64url(key.public_bytes(Encoding.Raw, PublicFormat.Raw))}
+    return {
+        "kty": "OKP",
+        "crv": "Ed25519",
+        "x": base64url.encode(key.public_bytes(Encoding.Raw, PublicFormat.Raw)),
+    }
 
 
 def _public_key(row: KeyRow) -> CertificatePublicKeyTypes:
@@ -153,7 +165,3 @@ def _pem(der: bytes) -> bytes:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -47,7 +47,7 @@ from verifier.keys import load_spki
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.trust import Domain, TrustedKey, TrustList
 from verifier.verdict import decide
-from verifier.wire import base45, cbor, cose, hc1
+from verifier.wire import base45, cbor, cose, deflate, hc1
 
 FORMATTER = argparse.RawDescriptionHelpFormatter
 WIDTH, HEIGHT = 1280, 720
@@ -68,7 +68,7 @@ def steps(desk: Desk, algorithm: Algorithm) -> dict[str, Callable[[], Any]]:
     text = signer.issue(vaccination())
     picture, trust = frame(text), desk.trust
     data = base45.decode(text[4:])
-    inflated = hc1.inflate(data)
+    inflated = deflate.inflate(data)
     envelope = cose.decode_sign1(inflated)
     key = load_spki(signer.key.spki())
     alg = envelope.alg or 0
@@ -82,7 +82,7 @@ def steps(desk: Desk, algorithm: Algorithm) -> dict[str, Callable[[], Any]]:
     return {
         "read the frame": lambda: look(picture),
         "base45": lambda: base45.decode(text[4:]),
-        "inflate": lambda: hc1.inflate(data),
+        "inflate": lambda: deflate.inflate(data),
         "cbor envelope": lambda: cose.decode_sign1(inflated),
         "cbor claims": lambda: cbor.decode(envelope.payload, "claims"),
         "signature": lambda: key.verify(alg, envelope.signature, envelope.to_be_signed),

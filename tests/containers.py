@@ -20,7 +20,7 @@ from typing import Any
 import cbor2
 
 from verifier.certificate import Family
-from verifier.wire import base45, nzcp, shc
+from verifier.wire import base45, base64url, nzcp, shc
 
 Code = str | bytes
 Route = tuple[Any, ...]
@@ -67,23 +67,25 @@ def packing(family: Family) -> tuple[Callable[[str], bytes], Callable[[bytes], s
 def shc_parts(code: str) -> list[Part]:
     """Header, payload as compressed, payload as inflated, signature: each changed while the others stand."""
     digits = code.removeprefix(shc.PREFIX)
-    jws = "".join(chr(int(digits[at : at + 2]) + 45) for at in range(0, len(digits), 2))
+    jws = shc.characters(digits)
     header, payload, signature = jws.split(".")
     deflated = unbase64(payload)
     return [
         Part(
-            "header", unbase64(header), lambda data: numeric(f"{shc.base64url(data)}.{payload}.{signature}")
+            "header",
+            unbase64(header),
+            lambda data: numeric(f"{base64url.encode(data)}.{payload}.{signature}"),
         ),
-        Part("deflated", deflated, lambda data: numeric(f"{header}.{shc.base64url(data)}.{signature}")),
+        Part("deflated", deflated, lambda data: numeric(f"{header}.{base64url.encode(data)}.{signature}")),
         Part(
             "payload",
             zlib.decompress(deflated, -15),
-            lambda data: numeric(f"{header}.{shc.base64url(deflate(data))}.{signature}"),
+            lambda data: numeric(f"{header}.{base64url.encode(deflate(data))}.{signature}"),
         ),
         Part(
             "signature",
             unbase64(signature),
-            lambda data: numeric(f"{header}.{payload}.{shc.base64url(data)}"),
+            lambda data: numeric(f"{header}.{payload}.{base64url.encode(data)}"),
         ),
         Part("jws", jws.encode(), lambda data: data.decode("latin-1")),
     ]

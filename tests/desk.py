@@ -21,7 +21,7 @@ from issuer.seed import Stream
 from verifier.policy.bundle import SIGNATURE_ONLY, RuleBundle
 from verifier.reasons import Reason, State
 from verifier.trust import Authority, ClockState, HashKind, KeyStatus, Revocation, TrustedKey, TrustList
-from verifier.wire import cose, hc1
+from verifier.wire import cose, deflate, hc1
 from verifier.wire.envelope import Envelope
 
 COUNTRY = "XV"
@@ -184,5 +184,5 @@ def reopened(text: str) -> tuple[Envelope, bytes]:
     """A code's envelope and the COSE bytes, to make a fault of it."""
     from verifier.wire import base45
 
-    data = hc1.inflate(base45.decode(text[len(hc1.PREFIX) :]))
+    data = deflate.inflate(base45.decode(text[len(hc1.PREFIX) :]))
     return cose.decode_sign1(data), data

@@ -40,8 +40,8 @@ from issuer import qr
 from issuer.documents import document_of
 from issuer.families import domain_of
 from issuer.sealing import seal_document, text_of
-from verifier.assessment import OpenedCode, open_parts
 from verifier.certificate import Certificate, Family
+from verifier.opening import OpenedCode, open_parts
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import State
 from verifier.wire import base45

@@ -31,7 +31,7 @@ from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import CATALOGUE, Reason, State
 from verifier.trust import Domain, TrustList
 from verifier.verdict import decide
-from verifier.wire import base45, cbor, cose, dcc, hc1
+from verifier.wire import base45, cbor, cose, dcc, deflate, hc1
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -106,7 +106,7 @@ def example() -> str:
     key = next(key for key in keys if key.kid == issued.kid)
     code = draw(issued.text)
     packed = base45.decode(issued.text[len(hc1.PREFIX) :])
-    sign1 = hc1.inflate(packed)
+    sign1 = deflate.inflate(packed)
     envelope = cose.decode_sign1(sign1)
     claims = cbor.decode(envelope.payload, "claims")
     read = dcc.read_payload(claims[-260][1])

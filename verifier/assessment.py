@@ -33,6 +33,7 @@ from verifier.keys import (
     VerificationKey,
     load_spki,
 )
+from verifier.opening import OpenedCode, open_code
 from verifier.reasons import Finding, Reason, State, finding
 from verifier.times import DESK_ZONE, TimeBounds, time_bounds
 from verifier.trust import (
@@ -46,7 +47,7 @@ from verifier.trust import (
     TrustList,
     authority_scope,
 )
-from verifier.wire import dispatch, shc, shc_keys
+from verifier.wire import shc_keys, vds_nc
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
@@ -117,56 +118,12 @@ class _Log:
         self.checks.append(Check(name, outcome, tuple(findings)))
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class OpenedCode:
-    """A code that was recognised and opened. finding: why it goes no further; ``None`` when there is an
-    envelope.
-    """
-
-    family: Family | None
-    envelope: Envelope | None
-    finding: Finding | None = None
-
-
-def open_code(text: str | bytes) -> OpenedCode:
-    """Recognise a code and open its container, believing nothing; never raises for any text.
-
-    text: as scanned; bytes are taken as UTF-8 where they are that and no archive, else as Latin-1, one
-    character a byte.
-    """
-    text = dispatch.trimmed(_text(text) if isinstance(text, bytes) else text)
-    kind = dispatch.recognise(text)
-    if kind.finding is not None or kind.family is None:
-        return OpenedCode(kind.family, None, kind.finding or finding(Reason.NOT_CERT))
-    try:
-        return OpenedCode(kind.family, FORMS[kind.family].unwrap(text))
-    except MalformedError as error:
-        return OpenedCode(kind.family, None, error.finding())
-
-
-def _text(data: bytes) -> str:
-    try:
-        return data.decode("latin-1" if data.startswith(dispatch.ZIP) else "utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-def open_parts(texts: Sequence[str]) -> OpenedCode:
-    """The parts of one many-part code, in any order, opened as one; never raises."""
-    try:
-        parts = [part for text in texts if (part := shc.part_of(dispatch.trimmed(text))) is not None]
-        if len(parts) != len(texts):
-            raise MalformedError("shc", "a code that is no part among the parts")
-        return open_code(shc.join(parts))
-    except MalformedError as error:
-        return OpenedCode(Family.SHC, None, error.finding())
-
-
 @dataclass(slots=True, repr=False)
 class Case:
     """One code on its way through the steps, and what they have found out about it.
 
-    seal: the signer's certificate that a VDS-NC seal carries; authority: the CSCA that issued it.
+    seal: the signer's certificate that a VDS-NC seal carries; listed: whether a list or somebody's hand gave
+    that signer, so that it needs no chain; authority: the CSCA that issued it.
     """
 
     opened: OpenedCode
@@ -177,6 +134,7 @@ class Case:
     clock: ClockState | None
     candidates: tuple[TrustedKey, ...] = ()
     seal: chain.SealSigner | None = None
+    listed: bool = False
     authority: Authority | None = None
     signer: TrustedKey | None = None
     claims: Claims | None = None
@@ -360,6 +318,7 @@ def _seal_key(case: Case) -> Sequence[Finding]:
     except KeyRefusedError as error:
         return [finding(Reason.MALFORMED, f"seal: {error}")]
     listed = candidates(case.envelope, case.form, case.trust)
+    case.listed = bool(listed)
     case.candidates = listed or (case.seal.key,)
     if not listed and case.seal.key_id is None:
         return [finding(Reason.MALFORMED, "seal: its signer names no authority key")]
@@ -408,8 +367,7 @@ def verifies(key: VerificationKey, envelope: Envelope, form: Form) -> bool:
 
 def _chain(case: Case) -> Sequence[Finding]:
     """A CSCA that is held issued the seal's signer; the certificates that came with a listed key hold."""
-    if case.signer is None:
-        return ()
+    assert case.signer is not None
     if case.seal is None:
         if case.signer.chained is False:
             return [finding(Reason.CHAIN_BAD, "x5c")]
@@ -418,8 +376,8 @@ def _chain(case: Case) -> Sequence[Finding]:
             return [finding(Reason.CHAIN_BAD, "x5c: its leaf does not name the issuer")]
         return ()
     case.authority = chain.authority_of(case.seal, case.trust)
-    if case.signer is not case.seal.key:
-        return ()  # given by hand, or listed: whoever did that vouches for it; its CSCA may take it back
+    if case.listed:
+        return ()  # whoever did that vouches for it; its CSCA may take it back
     if case.authority is not None:
         case.signer = replace(case.signer, source=case.authority.source)
         return ()
@@ -458,9 +416,10 @@ def _claims(case: Case) -> Sequence[Finding]:
         case.payload = families.read(claims)
     except MalformedError as error:
         return [*odd, error.finding()]
-    if not case.payload.holder.birth_date:
+    said = case.payload.findings
+    if not case.payload.holder.birth_date and all(each.code is not Reason.DOB_PARTIAL for each in said):
         odd.append(finding(Reason.DOB_PARTIAL, "no birth date"))
-    return [*odd, *case.payload.findings]
+    return [*odd, *said]
 
 
 # --- Whether it still counts ------------------------------------------------------------------------------
@@ -486,7 +445,10 @@ def _issuer(case: Case) -> Sequence[Finding]:
         return chain.country_findings(case.seal, case.authority, case.claims.issuer)
     if case.form.owners and case.claims.issuer is None and case.payload is None:
         return ()  # a document that names no issuer was refused by its reader, which has said why
-    return checks.issuer_findings(case.claims.issuer, case.signer, owners=case.form.owners)
+    issuer = case.claims.issuer
+    if case.seal is not None:
+        issuer = chain.state_of(issuer)  # travel documents have codes of their own: D, RKS
+    return checks.issuer_findings(issuer, case.signer, owners=case.form.owners)
 
 
 def _usage(case: Case) -> Sequence[Finding]:
@@ -496,15 +458,8 @@ def _usage(case: Case) -> Sequence[Finding]:
     events = case.payload.events if case.payload else ()
     found = checks.usage_findings(case.signer, case.form.domain, events) if case.authority is None else []
     if case.seal is not None and not found:
-        return chain.usage_findings(case.seal, vds_nc_kind(case.claims))
+        return chain.usage_findings(case.seal, vds_nc.kind_of(case.claims))
     return found
-
-
-def vds_nc_kind(claims: Claims) -> str:
-    """The type that a seal's header names (``icao.vacc``, ``icao.test``); empty if none."""
-    header = (claims.document or {}).get("hdr")
-    kind = header.get("t") if isinstance(header, dict) else None
-    return kind if isinstance(kind, str) else ""
 
 
 def _period(case: Case) -> Sequence[Finding]:

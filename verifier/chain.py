@@ -211,7 +211,7 @@ def names_held_country(signer: SealSigner, issuer: str | None, trust: TrustList)
     If it does and that CSCA did not issue the signer, the chain is bad; if not, its signer is just unknown.
     """
     held = {each.country for same in trust.authorities.values() for each in same}
-    named = {_state(issuer), signer.issuer_country, signer.key.country} - {None}
+    named = {state_of(issuer), signer.issuer_country, signer.key.country} - {None}
     return signer.key_id in trust.authorities or bool(held & named)
 
 
@@ -246,9 +246,9 @@ def country_findings(signer: SealSigner, authority: Authority, issuer: str | Non
     if signer.key.country != owner:
         word = signer.key.country or "no country"
         return [finding(Reason.ISSUER_MISMATCH, f"signer of {word}, CSCA of {owner}")]
-    if _state(issuer) != owner:
+    if state_of(issuer) != owner:
         # only a code is repeated here, since any other text could be anything
-        word = _state(issuer) or "no known country"
+        word = state_of(issuer) or "no known country"
         return [finding(Reason.ISSUER_MISMATCH, f"seal of {word}, CSCA of {owner}")]
     return []
 
@@ -271,7 +271,7 @@ def _sampled(event: Event) -> date | None:
     return event.sampled.date() if isinstance(event, Test) and event.sampled else None
 
 
-def _state(code: str | None) -> str | None:
+def state_of(code: str | None) -> str | None:
     """The alpha-2 code of an issuing state as travel documents name it."""
     return _STATES.get((code or "").upper()) or alpha2(code)
 

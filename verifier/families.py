@@ -55,9 +55,9 @@ def _hcert(prefix: str) -> Callable[[str], Envelope]:
 
 
 FORMS: Mapping[Family, Form] = {
-    Family.HC1: Form(_hcert("HC1:"), _cwt(Family.HC1), Domain.HCERT),
-    Family.LT1: Form(_hcert("LT1:"), _cwt(Family.LT1), Domain.LT1),
-    Family.AT1: Form(_hcert("AT1:"), _cwt(Family.AT1), Domain.AT1),
+    Family.HC1: Form(_hcert(hc1.PREFIX), _cwt(Family.HC1), Domain.HCERT),
+    Family.LT1: Form(_hcert(national.PREFIX_LT1), _cwt(Family.LT1), Domain.LT1),
+    Family.AT1: Form(_hcert(national.PREFIX_AT1), _cwt(Family.AT1), Domain.AT1),
     Family.SHC: Form(
         shc.open_shc,
         shc.decode_shc,

@@ -16,13 +16,15 @@ from datetime import datetime
 from typing import Any
 
 from verifier import chain, families
-from verifier.assessment import OpenedCode, candidates, open_code, vds_nc_kind, verifies
+from verifier.assessment import candidates, verifies
 from verifier.certificate import Family, Payload
 from verifier.checks import letters_of, revocation_entries, revoked_by, scopes_of
 from verifier.families import FORMS, Form
 from verifier.keys import AlgorithmRefusedError, KeyRefusedError, load_spki
+from verifier.opening import OpenedCode, open_code
 from verifier.times import is_ahead, is_over
 from verifier.trust import (
+    Authority,
     Domain,
     HashKind,
     ListedRevocation,
@@ -31,7 +33,7 @@ from verifier.trust import (
     TrustList,
     authority_scope,
 )
-from verifier.wire import dcc, dcc_schema, shc_keys
+from verifier.wire import dcc, dcc_schema, shc_keys, vds_nc
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
@@ -85,12 +87,12 @@ def read_checks(code: str | bytes | OpenedCode, *, trust: TrustList, now: dateti
     except MalformedError:
         return Reading(Checks(decode=False, signature=signature), kid=envelope.kid, signer=signer)
     payload = _payload(claims)
-    chained, revoked = _chained(seal, signer, claims, trust), None
+    authority = None if seal is None else chain.authority_of(seal, trust)
+    chained, revoked = _chained(seal, authority, signer, claims, trust), None
     if seal is not None:
-        authority = chain.authority_of(seal, trust)
         if signer is not None and authority is not None:
             signer = replace(signer, source=authority.source)
-        revoked = _serial_revoked(seal, trust, now)
+        revoked = _serial_revoked(seal, authority, trust, now)
     elif signer is not None:
         key = load_spki(signer.spki)
         entries = list(revocation_entries(payload, claims.issuer, envelope.signature, key))
@@ -132,7 +134,10 @@ def _seal(envelope: Envelope) -> chain.SealSigner | None:
 def _signature(
     envelope: Envelope, form: Form, trust: TrustList, seal: chain.SealSigner | None
 ) -> tuple[TrustedKey | None, bool | None]:
-    """The key that verifies. A seal is held against its own certificate; who vouches for it is the chain."""
+    """The key that verifies, by mathematics alone: algorithm lists and weak keys are the verdict's.
+
+    A seal is held against its own certificate; who vouches for that is the chain.
+    """
     if form.domain is not Domain.VDS_NC and not trust.keys:
         return None, None
     keys = candidates(envelope, form, trust) or ((seal.key,) if seal else ())
@@ -155,14 +160,19 @@ def _payload(claims: Claims) -> Payload | None:
 
 
 def _chained(
-    seal: chain.SealSigner | None, signer: TrustedKey | None, claims: Claims, trust: TrustList
+    seal: chain.SealSigner | None,
+    authority: Authority | None,
+    signer: TrustedKey | None,
+    claims: Claims,
+    trust: TrustList,
 ) -> bool | None:
+    """Whether the certificates above the signer hold; ``None`` where there are none, or nobody is held."""
     if seal is None:
         if claims.family is not Family.SHC or signer is None or signer.certificate is None:
             return None
         named = claims.issuer is not None and shc_keys.names_issuer(signer.certificate, claims.issuer)
         return signer.chained if named else False
-    if chain.authority_of(seal, trust) is not None:
+    if authority is not None:
         return True
     return False if chain.names_held_country(seal, claims.issuer, trust) else None
 
@@ -189,7 +199,7 @@ def _key_usage(
 ) -> bool | None:
     """For the key that verified; where none did, for any of the certificates that were given by hand."""
     if seal is not None:
-        return not chain.usage_findings(seal, vds_nc_kind(claims))
+        return not chain.usage_findings(seal, vds_nc.kind_of(claims))
     given = [] if trust.signed_at else [key for same in trust.keys.values() for key in same]
     keys: Iterable[TrustedKey] = [signer] if signer else given
     keys = [key for key in keys if key.certificate is not None]
@@ -219,8 +229,9 @@ def _revoked(
     return _complete(scopes_of(signer), trust, now)
 
 
-def _serial_revoked(seal: chain.SealSigner, trust: TrustList, now: datetime | None) -> bool | None:
-    authority = chain.authority_of(seal, trust)
+def _serial_revoked(
+    seal: chain.SealSigner, authority: Authority | None, trust: TrustList, now: datetime | None
+) -> bool | None:
     if authority is None or isinstance(trust.revocation, NoRevocation):
         return None
     scope = authority_scope(authority.key_id)

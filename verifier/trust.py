@@ -54,8 +54,9 @@ class TrustedKey:
     is then tried for every code. spki: DER SubjectPublicKeyInfo. country: alpha-2 of the
     owner, ``None`` when the list does not say. not_before, not_after: the key's period, both inclusive.
     uses: letters of the events that it may sign (``t`` test, ``v`` vaccination, ``r`` recovery), ``None``
-    when no DCC usage OID restricts it. certificate: the signer's X.509 certificate, DER, where there is one.
-    also_for: other countries for which this key may sign, by the list's own word (overseas territories).
+    when no DCC usage OID restricts it, empty when it may sign nothing. certificate: the
+    signer's X.509 certificate, DER, where there is one. also_for: other countries for which this key may
+    sign, by the list's own word (overseas territories).
     source: where the list has it from. lenient: only the public key could be read from the certificate.
     domain: the world in which it signs; ``None`` for a key that somebody gave by hand, which may sign in any.
     issuer: whose key it is, by the name that the family's documents use (``iss`` of a SMART Health Card or an
@@ -170,7 +171,7 @@ class ListedRevocation:
     """Entries that were given by hand, such as a CRL beside a CSCA.
 
     entries: (scope, kind, digest). until: up to when what stands for a scope can be relied on, ``None`` for
-    ever.
+    ever. fault: why what a CSCA takes back cannot be relied on at any time; ``None`` when it can.
     """
 
     def __init__(

@@ -146,8 +146,8 @@ def disease_of_cvx(code: str) -> str:
 
 
 def is_product_name(text: str) -> bool:
-    """Whether a text is the name of a product that the table has."""
-    return text.strip().upper() in _PRODUCTS
+    """Whether a text names a product that the table has; a number there is a CVX code, and no name."""
+    return not text.strip().isdigit() and text.strip().upper() in _PRODUCTS
 
 
 def test_kind(code: str) -> str:

@@ -321,7 +321,10 @@ _LISTS: Mapping[str, Callable[[bytes], Iterable[str]]] = {
 
 
 def usage_period(extensions: Mapping[str, Extension]) -> tuple[datetime | None, datetime | None] | None:
-    """From when to when the private key may sign, either end may be open; ``None`` where not said."""
+    """From when to when the private key may sign, either end may be open; ``None`` where not said.
+
+    Raises KeyRefusedError: a period that cannot be read is no leave to sign for ever.
+    """
     extension = extensions.get(USAGE_PERIOD)
     if extension is None:
         return None
@@ -330,7 +333,7 @@ def usage_period(extensions: Mapping[str, Extension]) -> tuple[datetime | None, 
         first, last = period["not_before"].native, period["not_after"].native
         return first and _instant(first), last and _instant(last)
     except _UNREADABLE:
-        return None
+        raise KeyRefusedError("a period of the private key that cannot be read") from None
 
 
 # --- Signatures of authorities ------------------------------------------------------------------------------

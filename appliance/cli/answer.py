@@ -16,9 +16,10 @@ import cbor2
 
 from appliance import judging
 from appliance.judging import Basis
-from verifier.assessment import Assessment, OpenedCode
+from verifier.assessment import Assessment
 from verifier.certificate import Family
 from verifier.families import FORMS, shown_kid
+from verifier.opening import OpenedCode
 from verifier.reading import Checks, Reading, read_checks
 from verifier.reasons import State
 from verifier.trust import ClockState

@@ -23,9 +23,9 @@ from typing import Any
 from appliance.cli.answer import Judged, answer, judge_cards, unjudged
 from appliance.errors import PictureError
 from appliance.judging import Basis
-from verifier.assessment import OpenedCode, open_parts
 from verifier.certificate import Family
 from verifier.keys import KeyRefusedError, kid_of, trusted_key
+from verifier.opening import OpenedCode, open_parts
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reading import Checks
 from verifier.reasons import Reason
@@ -59,6 +59,17 @@ class Case:
         """What is asserted of it; a missing key asserts nothing."""
         expect = self.line.get("expect")
         return expect if isinstance(expect, Mapping) else {}
+
+    @property
+    def clock(self) -> datetime | None:
+        """The recorded clock; none is recorded where the text is no instant. Without an offset it is UTC."""
+        try:
+            instant = datetime.fromisoformat(self.line.get("clock"))  # type: ignore[arg-type] # TypeError
+        except (TypeError, ValueError):
+            return None
+        if not 1900 <= instant.year < 9000:
+            return None  # as for --at: beyond, the calendar has no room for zones and allowances
+        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def read_cases(path: Path) -> Iterator[Case]:
@@ -126,7 +137,7 @@ def accepted_keys(case: Case) -> dict[str, Any]:
         problem
         for jwk in keys
         for problem in shc_keys.key_problems(
-            jwk, issuer=issuer if isinstance(issuer, str) else None, now=_clock(case.line.get("clock"))
+            jwk, issuer=issuer if isinstance(issuer, str) else None, now=case.clock
         )
     ]
     if not keys:
@@ -193,7 +204,7 @@ def case_basis(case: Case) -> Basis:
             source="case",
         ),
         bundle=SIGNATURE_ONLY,
-        now=_clock(case.line.get("clock")),
+        now=case.clock,
     )
 
 
@@ -220,17 +231,6 @@ def _bounded(keys: list[TrustedKey]) -> list[TrustedKey]:
         if len(same) < MAX_KEYS_PER_KID:
             same.append(key)
     return [key for same in kept.values() for key in same]
-
-
-def _clock(text: Any) -> datetime | None:
-    """The recorded clock; none is recorded where the text is no instant. Without an offset it is UTC."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    if not 1900 <= instant.year < 9000:
-        return None  # as for --at: beyond, the calendar has no room for zones and allowances
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def case_trust(case: Case) -> KeyFile:

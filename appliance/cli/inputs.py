@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from appliance.cli.answer import readable
-from verifier.assessment import OpenedCode, open_parts
+from verifier.opening import OpenedCode, open_parts
 from verifier.wire import shc
 from verifier.wire.dispatch import recognise
 from verifier.wire.errors import MalformedError

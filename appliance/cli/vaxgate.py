@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--stats", action="store_true", help="a line of times for each verdict, a summary last")
     run.set_defaults(run=_run)
 
-    demo = _verb(verbs, "demo", "the whole road with invented travellers", "vaxgate demo --once")
+    demo = _verb(
+        verbs, "demo", "issuer, camera, lamp and page with invented travellers", "vaxgate demo --once"
+    )
     demo.add_argument("--once", action="store_true", help="each traveller once, every answer checked")
     demo.add_argument("--port", type=int, default=0, metavar="N", help="of the page; default: a free one")
     demo.add_argument(

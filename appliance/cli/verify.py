@@ -20,7 +20,7 @@ from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, readable, u
 from appliance.cli.inputs import Given, UsageError, codes_of, is_code, together
 from appliance.judging import Basis
 from trustsync.errors import NoListError, SettingsError, TrustSyncError
-from verifier.assessment import OpenedCode, open_code
+from verifier.opening import OpenedCode, open_code
 from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
 from verifier.reading import Checks, read_checks
 from verifier.reasons import CATALOGUE, Finding, Reason, State
@@ -222,7 +222,7 @@ def _given_trust(paths: list[Path]) -> TrustList:
         try:
             given += parse_trust(data, source=path.name)
         except KeyFileError as error:
-            raise UsageError(f"--trust {path}: {error}") from error
+            raise UsageError(f"--trust {_shown(path)}: {error}") from error
     try:
         return TrustList.of(
             dict.fromkeys(given.keys),
@@ -262,9 +262,9 @@ def _instant(text: str | None) -> datetime | None:
             f"--at {_shown(text)}: an instant such as 2022-03-01T09:00:00+07:00 is expected"
         ) from None
     if instant.tzinfo is None:
-        raise UsageError(f"--at {text}: the offset is missing; add Z for UTC or, say, +07:00")
+        raise UsageError(f"--at {_shown(text)}: the offset is missing; add Z for UTC or, say, +07:00")
     if not 1900 <= instant.year < 9000:
-        raise UsageError(f"--at {text}: a year between 1900 and 8999 is expected")
+        raise UsageError(f"--at {_shown(text)}: a year between 1900 and 8999 is expected")
     return instant
 
 
@@ -293,9 +293,9 @@ def _cases(options: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise UsageError(f"--cases {options.cases}: {error.strerror}") from error
+        raise UsageError(f"--cases {_shown(options.cases)}: {error.strerror}") from error
     if not count:
-        raise UsageError(f"--cases {options.cases}: no case in it")
+        raise UsageError(f"--cases {_shown(options.cases)}: no case in it")
     if not options.compare:
         return worst
     print(comparison.table())

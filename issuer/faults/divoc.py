@@ -36,7 +36,7 @@ from verifier import times
 from verifier.certificate import Family
 from verifier.reasons import Reason, State
 from verifier.trust import Domain, KeyStatus
-from verifier.wire import divoc, jsonld, shc
+from verifier.wire import base64url, divoc, jsonld
 
 faults = Catalogue(Family.DIVOC)
 note_common(faults, "divoc")
@@ -557,11 +557,11 @@ def _proved(
     }
     proof = _changed(usual, options)
     head = _changed({"alg": "EdDSA", "b64": False, "crit": ["b64"]}, header or {})
-    encoded = shc.base64url(written(head).encode())
+    encoded = base64url.encode(written(head).encode())
     parts = ({"@context": jsonld.SECURITY_V2, **proof}, document)
     digests = (hashlib.sha256(jsonld.canonical(part, "fault")).digest() for part in parts)
     signature = (sign or signer.key.sign)(encoded.encode() + b"." + b"".join(digests))
-    return {**document, "proof": {**proof, "jws": f"{encoded}..{shc.base64url(signature)}"}}
+    return {**document, "proof": {**proof, "jws": f"{encoded}..{base64url.encode(signature)}"}}
 
 
 def _changed(usual: Mapping[str, Any], members: Mapping[str, Any]) -> dict[str, Any]:

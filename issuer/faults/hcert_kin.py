@@ -30,7 +30,6 @@ lights = Catalogue(Family.LT1)
 exemptions = Catalogue(Family.AT1)
 data_sets = Catalogue(Family.DDCC)
 prophylaxes = Catalogue(Family.ICVP)
-CATALOGUES = (lights, exemptions, data_sets, prophylaxes)
 
 
 def _changed(member: str, change: Step) -> Step:

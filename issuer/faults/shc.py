@@ -32,7 +32,7 @@ from issuer.revocation import identifier_digest
 from verifier.certificate import DETECTED, Family
 from verifier.reasons import Reason, State
 from verifier.trust import Domain, HashKind
-from verifier.wire import fhir, shc
+from verifier.wire import base64url, fhir, shc
 
 faults = Catalogue(Family.SHC)
 note_common(faults, "shc")
@@ -276,8 +276,8 @@ def members_in_other_order(issuer: Issuer, payload: Payload, now: datetime) -> C
     head = f'{{"kid": "{signer.kid.decode()}", "zip": "DEF", "alg": "ES256"}}'
     claims = _claims(issuer, payload, now)
     text = ", ".join(f'"{name}": {written(claims[name])}' for name in sorted(claims, reverse=True))
-    signed = f"{shc.base64url(head.encode())}.{shc.base64url(_deflated(f'{{ {text} }}'))}"
-    return _code(f"{signed}.{shc.base64url(signer.key.sign(signed.encode()))}")
+    signed = f"{base64url.encode(head.encode())}.{base64url.encode(_deflated(f'{{ {text} }}'))}"
+    return _code(f"{signed}.{base64url.encode(signer.key.sign(signed.encode()))}")
 
 
 # --- Content
@@ -564,8 +564,8 @@ def _card(issuer: Issuer, content: Mapping[str, Any] | bytes, sign: Sign | None 
     usual = {"zip": shc.COMPRESSION, "alg": "ES256", "kid": signer.kid.decode()}
     head = {name: value for name, value in (usual | header).items() if value is not None}
     body = content if isinstance(content, bytes) else _deflated(written(content))
-    signed = f"{shc.base64url(shc.minified(head))}.{shc.base64url(body)}"
-    return f"{signed}.{shc.base64url((sign or signer.key.sign)(signed.encode()))}"
+    signed = f"{base64url.encode(shc.minified(head))}.{base64url.encode(body)}"
+    return f"{signed}.{base64url.encode((sign or signer.key.sign)(signed.encode()))}"
 
 
 def _code(jws: str) -> str:

@@ -45,7 +45,7 @@ from verifier.certificate import DETECTED, Family
 from verifier.keys import kid_of
 from verifier.reasons import Reason, State
 from verifier.trust import Domain
-from verifier.wire import shc
+from verifier.wire import base64url
 from verifier.x509_reading import DOCUMENT_TYPES
 
 faults = Catalogue(Family.VDS_NC)
@@ -506,7 +506,7 @@ def _seal(
 
 
 def _base64url(data: bytes | None) -> str:
-    return shc.base64url(data or b"")
+    return base64url.encode(data or b"")
 
 
 def _without(seal: dict[str, Any], name: str) -> dict[str, Any]:

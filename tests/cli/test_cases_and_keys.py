@@ -22,7 +22,7 @@ from issuer.documents import document_of
 from issuer.keys import Algorithm
 from issuer.wellknown import public_jwk
 from verifier.certificate import Family
-from verifier.wire import shc, shc_keys
+from verifier.wire import base64url, shc, shc_keys
 
 AT = NOW.isoformat()
 Answer = dict[str, Any]
@@ -162,6 +162,22 @@ def test_a_case_may_be_known_by_any_id_and_is_compared(
         assert (f"{identity}: signature is True, expected False" in out) is not expected
 
 
+@pytest.mark.parametrize("clock", ["yesterday", AT.partition("+")[0], 7])
+def test_a_clock_of_any_form_stops_no_comparison(clock: Any, tmp_path: Path) -> None:
+    """What is no instant is no clock, and one without an offset is UTC, as it is for judging."""
+    path = tmp_path / "cases.jsonl"
+    asked = {"not_yet_valid": False, "signature": True}
+    path.write_text(json.dumps(GOOD | {"id": "x/1", "clock": clock, "expect": asked}))
+    assert verify.main(["--cases", str(path), "--compare"]) == 0
+
+
+def test_a_case_of_keys_that_expects_a_verdict_differs_and_stops_nothing(tmp_path: Path) -> None:
+    """Keys alone have neither checks nor a state; whoever expects one reads that there is none."""
+    path = tmp_path / "cases.jsonl"
+    path.write_text(json.dumps({"id": "keys", "jwk": JWK, "expect": {"valid": True, "decode": True}}))
+    assert verify.main(["--cases", str(path), "--compare"]) == 1
+
+
 # --- Cases that hold keys alone -----------------------------------------------------------------------------
 
 
@@ -290,7 +306,7 @@ def card_file(*cards: str) -> str:
     return json.dumps({"verifiableCredential": cards})
 
 
-OTHER_TOKEN = ".".join(map(shc.base64url, (b'{"alg":"RS256","typ":"JWT"}', b'{"sub":"x"}', bytes(64))))
+OTHER_TOKEN = ".".join(map(base64url.encode, (b'{"alg":"RS256","typ":"JWT"}', b'{"sub":"x"}', bytes(64))))
 
 
 @pytest.mark.parametrize("other", ["shc:/1/3/00", OTHER_TOKEN, "https://example.invalid/"])

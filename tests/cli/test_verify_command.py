@@ -393,7 +393,12 @@ def test_a_code_that_ends_like_a_file_is_a_code(run, text: str) -> None:
 def test_a_code_in_the_wrong_place_is_not_repeated(run, signer: Signer) -> None:
     """What an error repeats must not be a person's certificate."""
     text = signer.issue(vaccination())
-    wrong = (("--at", text, "X"), ("--rules", text, "--trust", "key.der", "X"), ("--trust", text, "X"))
+    wrong = (
+        ("--at", text, "X"),
+        ("--rules", text, "--trust", "key.der", "X"),
+        ("--trust", text, "X"),
+        ("--cases", text),
+    )
     for arguments in wrong:
         status, out, err = run(*arguments, trust=False)
         assert status == 2

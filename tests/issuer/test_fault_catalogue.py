@@ -20,8 +20,9 @@ from issuer.cli import main
 from issuer.faults import FAULTS, Code, Fault
 from trustsync.store import TrustSnapshot
 from verifier import assessment, chain, checks
-from verifier.assessment import STEPS, After, Case, Step, open_parts
+from verifier.assessment import STEPS, After, Case, Step
 from verifier.certificate import Family
+from verifier.opening import open_parts
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Finding, Reason, State
 from verifier.trust import ClockState

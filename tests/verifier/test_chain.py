@@ -34,9 +34,10 @@ from hypothesis import strategies as st
 from places import vectors_dir
 
 from verifier import chain, x509_reading
+from verifier.assessment import assess
 from verifier.keys import ES256, KeyRefusedError, kid_of, load_spki
 from verifier.reasons import Reason
-from verifier.trust import Authority, Domain, KeyStatus
+from verifier.trust import Authority, Domain, KeyStatus, TrustList
 from verifier.wire import vds_nc
 from verifier.wire.errors import MalformedError
 
@@ -348,6 +349,14 @@ def test_a_signer_may_seal_what_its_certificate_says(options: Any, kind: str, de
     assert detail is None or detail in found[0].detail
 
 
+@pytest.mark.parametrize("value", [b"\x30\x03\x80\x01x", b"\x30\x0f\x81\x0d2021130100000Z", b"\x04\x01x"])
+def test_a_private_key_whose_period_cannot_be_read_may_not_seal_for_ever(value: bytes) -> None:
+    """Its end is what a seal is held against; a signer whose end nobody can read seals nothing."""
+    broken = x509.UnrecognizedExtension(x509.ObjectIdentifier(x509_reading.USAGE_PERIOD), value)
+    with pytest.raises(KeyRefusedError):
+        chain.signer_of(Csca().signer(extra=[(broken, False)]).certificate)
+
+
 def test_extensions_that_cannot_be_read_allow_nothing() -> None:
     """Present and unreadable is not absent."""
     broken = x509.UnrecognizedExtension(DOCUMENT_TYPES, b"\x04\x02NV")
@@ -385,6 +394,20 @@ def test_signer_csca_and_seal_name_the_same_country(
 
 
 # --- What a CSCA takes back ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "reasons"), [("FRA", []), ("D", [Reason.ISSUER_MISMATCH]), ("RKS", [Reason.ISSUER_MISMATCH])]
+)
+def test_a_listed_signer_of_seals_is_held_against_the_codes_of_travel_documents(
+    state: str, reasons: list[Reason]
+) -> None:
+    """Doc 9303 has codes of its own for some states; a listed key signs for its own country even so."""
+    signer = Csca("FR").signer(country="FR")
+    trust = TrustList.of([chain.signer_of(signer.certificate).key])
+    now = BEGIN + timedelta(days=90)
+    assessment = assess(signer.seal(vaccinated(**{"is": state})), trust=trust, now=now)
+    assert [found.code for found in assessment.findings] == reasons
 
 
 @pytest.mark.parametrize("csca", list(AUTHORITIES.values())[::2], ids=list(AUTHORITIES)[::2])

@@ -8,7 +8,7 @@ The rules this module keeps:
 * What is absent stays absent. A rule that needs it will answer unknown; nobody fills it in.
 * The identifier is kept exactly as written, because revocation hashes it as written.
 
-    payload = read_payload(claims.hcert[1])
+    payload = read_payload(claims.document)
     payload.holder, payload.events, payload.findings
 
 Source: EU DCC schema 1.3.3 and the interoperability notes in ``docs/formats/hc1.md``.
@@ -26,7 +26,6 @@ from verifier.wire.errors import MalformedError
 
 MAJOR = "1"  # the schema's major version that is read here
 MAX_ENTRIES = 16  # of one kind; more than one is MULTI_EVENT anyhow
-MAX_VERSION = 32  # characters
 
 
 def read_payload(document: Any) -> Payload:
@@ -37,7 +36,7 @@ def read_payload(document: Any) -> Payload:
     """
     if not isinstance(document, Mapping):
         raise MalformedError("dcc", "not a map")
-    version = _version(document.get("ver"))
+    version = values.version(document.get("ver"))
     major = version.partition(".")[0]
     if major.isascii() and major.isdigit() and major.lstrip("0") != MAJOR:
         raise MalformedError("dcc", "a schema of an unknown major version", Reason.UNSUPPORTED)
@@ -48,14 +47,6 @@ def read_payload(document: Any) -> Payload:
         raise MalformedError("dcc", "no vaccination, test or recovery in it")
     findings = (finding(Reason.MULTI_EVENT, f"{len(events)} events"),) if len(events) > 1 else ()
     return Payload(read_holder(document), events, version, findings)
-
-
-def _version(value: Any) -> str:
-    """The version as a text; a small number is read as one, and an endless text is cut off."""
-    if type(value) in (int, float) and abs(value) < 1000:
-        return str(value)
-    text = values.text(value)
-    return text[:MAX_VERSION]
 
 
 def event_letters(document: Any) -> frozenset[str]:

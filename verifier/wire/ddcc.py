@@ -29,8 +29,6 @@ from verifier.wire import cbor, hc1, values
 from verifier.wire.envelope import Claims
 from verifier.wire.errors import MalformedError
 
-MAX_VERSION = 32  # characters
-
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _COVID_KINDS = frozenset(
     {
@@ -64,7 +62,7 @@ def read_ddcc(claims: Claims) -> Payload:
     findings: tuple[Finding, ...] = ()
     if isinstance(event, Test) and any(period):
         findings = (finding(Reason.UNSUPPORTED, "ddcc: a period of validity on a test"),)
-    return Payload(holder, (event,), values.text(about.get("version"))[:MAX_VERSION], findings)
+    return Payload(holder, (event,), values.version(about.get("version")), findings)
 
 
 def _event(

@@ -36,7 +36,7 @@ from verifier.countries import alpha2
 from verifier.keys import EDDSA, PS256
 from verifier.reasons import Reason
 from verifier.trust import HashKind
-from verifier.wire import jsonld, strict_json, values
+from verifier.wire import base64url, jsonld, strict_json, values
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
@@ -60,7 +60,6 @@ _OPTIONS = {
     "challenge",
     "nonce",
 }
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 # What is read of the credential itself; what its context knows beside these (a status, terms of use) would
 # change what it is worth.
@@ -207,11 +206,11 @@ def encode_divoc(
         "verificationMethod": verification_method,
         "proofPurpose": "assertionMethod",
     }
-    header = _base64url(
+    header = base64url.encode(
         json.dumps({"alg": alg, "b64": False, "crit": ["b64"]}, separators=(",", ":")).encode()
     )
     signature = sign(_to_be_signed(header, options, _statements(document)))
-    sealed = {**document, "proof": {**options, "jws": f"{header}..{_base64url(signature)}"}}
+    sealed = {**document, "proof": {**options, "jws": f"{header}..{base64url.encode(signature)}"}}
     return json.dumps(sealed, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -276,7 +275,7 @@ def _jws(jws: Any) -> tuple[str, str | None, bytes]:
     parts = jws.split(".") if isinstance(jws, str) else []
     if len(parts) != 3 or parts[1]:
         raise MalformedError("divoc proof", "no detached JWS in it")
-    header = strict_json.decode(_bytes(parts[0]), "divoc proof header")
+    header = strict_json.decode(base64url.decode(parts[0], "divoc proof", "the header"), "divoc proof header")
     if (
         not isinstance(header, dict)
         or header.keys() - {"alg"} != {"b64", "crit"}
@@ -286,17 +285,8 @@ def _jws(jws: Any) -> tuple[str, str | None, bytes]:
         raise MalformedError("divoc proof header", "asks for something else than an unencoded payload")
     alg = header.get("alg")
     # some write the signature with its padding
-    return parts[0], str(alg) if "alg" in header else None, _bytes(parts[2].rstrip("="))
-
-
-def _bytes(text: str) -> bytes:
-    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        raise MalformedError("divoc proof", "not Base64url")
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+    signature = base64url.decode(parts[2].rstrip("="), "divoc proof", "the signature")
+    return parts[0], str(alg) if "alg" in header else None, signature
 
 
 def _statements(document: Mapping[str, Any]) -> bytes:
@@ -325,10 +315,7 @@ def _vaccination(graph: jsonld.Graph, node: str, issuer: str) -> Vaccination:
     if _DOSE not in graph.get((node, jsonld.TYPE), ()):
         raise MalformedError("divoc", "evidence that is no vaccination", Reason.UNSUPPORTED)
     ids = _texts(graph, node, "id")
-    # numbers are codes in the table of products, and mean a batch or a certificate here
-    known = {
-        vocabulary.product(text) for text in ids if vocabulary.is_product_name(text) and not text.isdigit()
-    }
+    known = {vocabulary.product(text) for text in ids if vocabulary.is_product_name(text)}
     kinds = {vocabulary.vaccine(text) for text in ids if vocabulary.vaccine(text) != text}
     covid = bool(kinds) or any(vocabulary.vaccine_of(each) for each in known)  # only its vaccines have kinds
     product = known.pop() if len(known) == 1 else ""

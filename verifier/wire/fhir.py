@@ -17,7 +17,6 @@ Sources: SMART Health Cards Framework 1.4.0 and its RFC 002, FHIR R4, RFC 8785. 
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -39,14 +38,13 @@ from verifier.certificate import (
 )
 from verifier.reasons import Finding, Reason, finding
 from verifier.trust import HashKind
-from verifier.wire import values
+from verifier.wire import base64url, values
 from verifier.wire.envelope import Claims
 from verifier.wire.errors import MalformedError
 
 HEALTH_CARD = "https://smarthealth.cards#health-card"
 MAJOR = "4"  # of FHIR
 MAX_ENTRIES = 64  # of a bundle; a card in one symbol has room for about ten
-MAX_VERSION = 32  # characters
 
 CVX = frozenset({"http://hl7.org/fhir/sid/cvx", "urn:oid:2.16.840.1.113883.12.292"})
 LOINC = "http://loinc.org"
@@ -79,7 +77,7 @@ def read_card(claims: Claims) -> Payload:
     if document.get("nbf") is None:
         raise MalformedError("card", "it does not say since when it is valid")
     subject = _object(credential.get("credentialSubject"), "credentialSubject")
-    version = values.text(subject.get("fhirVersion"))[:MAX_VERSION]
+    version = values.version(subject.get("fhirVersion"))
     if not version:
         raise MalformedError("card", "no version of FHIR in it")
     if version.partition(".")[0] != MAJOR:
@@ -99,8 +97,8 @@ def hash_fhir(bundle: Mapping[str, Any]) -> str:
         canonical = rfc8785.dumps(dict(bundle))
     except (ValueError, RecursionError):
         raise MalformedError("card", "a bundle without a canonical form") from None
-    digest = hashlib.sha256(base64.urlsafe_b64encode(canonical).rstrip(b"=")).digest()
-    return base64.urlsafe_b64encode(digest[:8]).rstrip(b"=").decode("ascii")
+    digest = hashlib.sha256(base64url.encode(canonical).encode()).digest()
+    return base64url.encode(digest[:8])
 
 
 def _identifiers(
@@ -234,7 +232,7 @@ def _named_vaccine(concept: Any, codings: list[tuple[str, str]]) -> tuple[str, s
         if (kind := vocabulary.vaccine(code)) != code:  # ICD-11
             return "", kind, vocabulary.COVID_19
     name = values.text(_map(concept).get("text"))
-    if vocabulary.is_product_name(name) and not name.isdigit():
+    if vocabulary.is_product_name(name):
         product = vocabulary.product(name)
         return product, vocabulary.vaccine_of(product), vocabulary.COVID_19
     return next((code for _, code in codings), name), "", ""

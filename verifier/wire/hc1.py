@@ -17,23 +17,18 @@ Sources: HCERT specification 1.0.8, RFC 1950, RFC 8392, RFC 9052, RFC 9285. ``do
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
-
-import cbor2
 
 from verifier.certificate import Family
 from verifier.reasons import Reason
-from verifier.wire import base45, cbor, cose
+from verifier.wire import base45, cbor, cose, deflate, values
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
 PREFIX = "HC1:"
 MAX_TEXT = 4296  # characters of a version 40-L symbol in alphanumeric mode
-MAX_INFLATED = 64 * 1024  # real codes inflate to less than 1 KiB
 
 CLAIM_ISS, CLAIM_EXP, CLAIM_NBF, CLAIM_IAT = 1, 4, 5, 6
 CLAIM_HCERT, CLAIM_LIGHT = -260, -250
@@ -53,26 +48,7 @@ def open_hcert(text: str, prefix: str = PREFIX) -> Envelope:
         raise MalformedError(
             "text", f"{len(text)} characters, at most {MAX_TEXT} fit into a code", Reason.TOO_BIG
         )
-    return cose.decode_sign1(inflate(base45.decode(text[len(prefix) :])))
-
-
-def inflate(data: bytes) -> bytes:
-    """The content of a zlib stream, at most ``MAX_INFLATED`` bytes.
-
-    Raises MalformedError when it is not one, is cut short, has bytes after its end, or expands too far.
-    """
-    stream = zlib.decompressobj()
-    try:
-        out = stream.decompress(data, MAX_INFLATED)
-    except zlib.error:
-        raise MalformedError("zlib", "not a zlib stream, or a broken one") from None
-    if not stream.eof and len(out) >= MAX_INFLATED:
-        raise MalformedError("zlib", f"expands beyond {MAX_INFLATED} bytes", Reason.TOO_BIG)
-    if not stream.eof:
-        raise MalformedError("zlib", "cut short")
-    if stream.unused_data:
-        raise MalformedError("zlib", "bytes after the end")
-    return out
+    return cose.decode_sign1(deflate.inflate(base45.decode(text[len(prefix) :])))
 
 
 def decode_claims(payload: bytes, container: Family = Family.HC1) -> Claims:
@@ -84,9 +60,9 @@ def decode_claims(payload: bytes, container: Family = Family.HC1) -> Claims:
     if not isinstance(value, dict):
         raise MalformedError("claims", "not a map")
     issuer = value.get(CLAIM_ISS)
-    iat, bad_iat = numeric_date(value.get(CLAIM_IAT), "iat")
-    exp, bad_exp = numeric_date(value.get(CLAIM_EXP), "exp")
-    nbf, bad_nbf = numeric_date(value.get(CLAIM_NBF), "nbf")
+    iat, bad_iat = values.numeric_date(value.get(CLAIM_IAT), "iat")
+    exp, bad_exp = values.numeric_date(value.get(CLAIM_EXP), "exp")
+    nbf, bad_nbf = values.numeric_date(value.get(CLAIM_NBF), "nbf")
     family, document = _document(value, container)
     return Claims(
         family=family,
@@ -125,20 +101,6 @@ def is_flat_ddcc(claims: Mapping[Any, Any]) -> bool:
 
 def _map(value: Any) -> Mapping[Any, Any] | None:
     return value if isinstance(value, Mapping) else None
-
-
-def numeric_date(value: Any, claim: str) -> tuple[datetime | None, str | None]:
-    """A NumericDate (RFC 8392 §2), as integer, float or either under tag 1, and what is wrong with it."""
-    if value is None:
-        return None, None
-    if isinstance(value, cbor2.CBORTag) and value.tag == 1:
-        value = value.value
-    if type(value) not in (int, float) or not math.isfinite(value):
-        return None, f"{claim} is not a number of seconds"
-    try:
-        return datetime.fromtimestamp(value, UTC), None
-    except (OverflowError, ValueError, OSError):
-        return None, f"{claim} lies outside the calendar"
 
 
 def encode_hc1(

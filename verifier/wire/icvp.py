@@ -33,7 +33,6 @@ from verifier.wire.errors import MalformedError
 
 IN_FORCE = date(2025, 9, 19)  # first day of issue of digital certificates
 YELLOW_FEVER_WAIT = timedelta(days=10)
-MAX_VERSION = 32  # characters
 
 _VERSION = re.compile(r"1(\.\d+)*", re.ASCII)
 # A therapeutic group of the ATC classification, and the one that holds the vaccines.
@@ -111,14 +110,17 @@ def read_icvp(claims: Claims) -> Payload:
     if event.given is not None and issued is not None and event.given > issued:
         findings = (*findings, finding(Reason.MALFORMED, "icvp: the dose is later than the day of issue"))
     return Payload(
-        holder, (event,), version, (*_force_findings(issued, claims), *findings, *_birth_findings(holder))
+        holder,
+        (event,),
+        version,
+        (*_force_findings(issued, claims), *findings, *values.birth_findings(holder.birth_date)),
     )
 
 
-Reading = tuple[Vaccination | Prophylaxis, str, tuple[Finding, ...]]
+_Read = tuple[Vaccination | Prophylaxis, str, tuple[Finding, ...]]
 
 
-def _current(document: Mapping[Any, Any], claims: Claims) -> Reading:
+def _current(document: Mapping[Any, Any], claims: Claims) -> _Read:
     """The layout that is in force: ``vx`` with a product of the list."""
     dose = document.get("vx")
     if not isinstance(dose, Mapping):
@@ -132,7 +134,7 @@ def _current(document: Mapping[Any, Any], claims: Claims) -> Reading:
     given = values.day(dose.get("dv", dose.get("dt")), "icvp", "dv")  # dt: its name until 2026
     if given is None:
         raise MalformedError("icvp", "no dv in vx")
-    version = values.text(document.get("v")) or _number(document.get("v"))
+    version = values.version(document.get("v"))
     if not version:
         raise MalformedError("icvp", "no v in it")
     findings: tuple[Finding, ...] = ()
@@ -151,10 +153,10 @@ def _current(document: Mapping[Any, Any], claims: Claims) -> Reading:
         country=claims.issuer or "",
         issuer=authority or clinician,
     )
-    return event, version[:MAX_VERSION], findings
+    return event, version, findings
 
 
-def _pilot(document: Mapping[Any, Any], claims: Claims) -> Reading:
+def _pilot(document: Mapping[Any, Any], claims: Claims) -> _Read:
     """The layout of the pilots of 2024: ``v`` is the dose, and names its disease itself."""
     dose = document["v"]
     given = values.day(dose.get("dt"), "icvp", "dt")
@@ -238,24 +240,11 @@ def _force_findings(issued: date | None, claims: Claims) -> tuple[Finding, ...]:
     return ()
 
 
-def _birth_findings(holder: Holder) -> tuple[Finding, ...]:
-    try:
-        known = values.day(holder.birth_date, "icvp", "dob")
-    except MalformedError:
-        known = None
-    return () if known else (finding(Reason.DOB_PARTIAL, "dob is not a full date"),)
-
-
 def _required(members: Mapping[Any, Any], name: str) -> str:
     text = values.text(members.get(name))
     if not text:
         raise MalformedError("icvp", f"no {name} in it")
     return text
-
-
-def _number(value: Any) -> str:
-    """A version that was written as a small number."""
-    return str(value) if type(value) in (int, float) and abs(value) < 1000 else ""
 
 
 def encode_icvp(

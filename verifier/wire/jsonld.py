@@ -38,7 +38,7 @@ SCHEMA = "https://schema.org/"
 CREDENTIALS = "https://www.w3.org/2018/credentials#"
 TYPE = "http://www.w3.org/1999/02/22-rdf-syntax-ns#type"
 _XSD = "http://www.w3.org/2001/XMLSchema#"
-INTEGER, DOUBLE, TEXT, DATE_TIME = _XSD + "integer", _XSD + "double", _XSD + "string", _XSD + "dateTime"
+INTEGER, TEXT = _XSD + "integer", _XSD + "string"
 SECURITY_V2 = "https://w3id.org/security/v2"
 
 # The contexts, as term to IRI. ``vac:`` stays as it is: its own IRI ends in a digit, so it is no prefix, and
@@ -230,7 +230,7 @@ def check_signed(document: Mapping[str, Any], layer: str) -> None:
     Raises MalformedError for a member that no context defines; with reason ``UNSUPPORTED`` for a node whose
     ``id`` is no absolute IRI, because some issuers sign such documents and leave that node out.
     """
-    contexts = [CONTEXTS[url] for url in _urls(document["@context"])]
+    contexts = [CONTEXTS[url] for url in _listed(document["@context"])]
     top = {term: meaning for context in contexts for term, meaning in context.items()}
     _check_node({name: value for name, value in document.items() if name != "@context"}, top, {}, layer)
 
@@ -270,12 +270,8 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _urls(context: Any) -> list[Any]:
-    return context if isinstance(context, list) else [context]
-
-
 def _check_contexts(context: Any, layer: str) -> None:
-    urls = _urls(context)
+    urls = _listed(context)
     if not urls or not all(isinstance(url, str) for url in urls):
         raise MalformedError(layer, "its context is no list of addresses")
     if len(urls) > len(CONTEXTS) or not all(url in CONTEXTS for url in urls):

@@ -28,7 +28,6 @@ from verifier.wire.errors import MalformedError
 
 PREFIX_LT1, PREFIX_AT1 = "LT1:", "AT1:"
 MAX_ENTRIES = 16  # exemptions or links; more than one exemption is MULTI_EVENT anyhow
-MAX_VERSION = 32  # characters
 LINKS = ("shlink:/", "vhlink:/")
 
 _MEDICAL = ("v", "t", "r")  # the lists of a DCC
@@ -41,11 +40,11 @@ def read_lt1(claims: Claims) -> Payload:
     ``UNSUPPORTED`` for another major version.
     """
     document = _document(claims, "lt1")
-    version = values.text(document.get("ver"))
+    version = values.version(document.get("ver"))
     major = version.partition(".")[0]
     if major and major != "1":
         raise MalformedError("lt1", "a schema of an unknown major version", Reason.UNSUPPORTED)
-    return Payload(read_holder(document), (), version[:MAX_VERSION])
+    return Payload(read_holder(document), (), version)
 
 
 def read_at1(claims: Claims) -> Payload:
@@ -55,7 +54,7 @@ def read_at1(claims: Claims) -> Payload:
     date that is none; its reason is ``UNSUPPORTED`` for another version. Several exemptions are a finding.
     """
     document = _document(claims, "at1")
-    version = values.text(document.get("ver"))
+    version = values.version(document.get("ver"))
     if not version.startswith("AT-1."):
         raise MalformedError("at1", "a schema of an unknown version", Reason.UNSUPPORTED)
     entries = document.get("ve")
@@ -65,7 +64,7 @@ def read_at1(claims: Claims) -> Payload:
         raise MalformedError("at1", f"more than {MAX_ENTRIES} exemptions", Reason.TOO_BIG)
     events = tuple(_exemption(entry) for entry in entries)
     findings = (finding(Reason.MULTI_EVENT, f"{len(events)} exemptions"),) if len(events) > 1 else ()
-    return Payload(read_holder(document), events, version[:MAX_VERSION], findings)
+    return Payload(read_holder(document), events, version, findings)
 
 
 def _document(claims: Claims, layer: str) -> Mapping[Any, Any]:

@@ -27,14 +27,13 @@ from typing import Any
 
 from verifier.certificate import Family, Holder, Payload
 from verifier.keys import ES256
-from verifier.reasons import Finding, Reason, finding
+from verifier.reasons import Reason
 from verifier.wire import cbor, cose, hc1, values
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
 PREFIX = "NZCP:/"
 MAX_TEXT = 4296  # characters of a version 40-L symbol in alphanumeric mode
-MAX_VERSION = 32  # characters of the credential's version that are kept
 VERSION = "1"  # of the text, and the major version of the credential
 
 CLAIM_CTI, CLAIM_VC = 7, "vc"
@@ -112,8 +111,8 @@ def decode_nzcp(envelope: Envelope) -> Claims:
     """
     claims = envelope.parsed if isinstance(envelope.parsed, Mapping) else _claims(envelope.payload)
     issuer, document = claims.get(hc1.CLAIM_ISS), claims.get(CLAIM_VC)
-    nbf, bad_nbf = hc1.numeric_date(claims.get(hc1.CLAIM_NBF), "nbf")
-    exp, bad_exp = hc1.numeric_date(claims.get(hc1.CLAIM_EXP), "exp")
+    nbf, bad_nbf = values.numeric_date(claims.get(hc1.CLAIM_NBF), "nbf")
+    exp, bad_exp = values.numeric_date(claims.get(hc1.CLAIM_EXP), "exp")
     return Claims(
         family=Family.NZCP,
         document=document if isinstance(document, Mapping) else None,
@@ -153,7 +152,7 @@ def read_nzcp(claims: Claims) -> Payload:
     )
     if not holder.given:
         raise MalformedError("vc", "no givenName in it")
-    return Payload(holder, (), version, _birth_findings(holder))
+    return Payload(holder, (), version, values.birth_findings(holder.birth_date))
 
 
 def _credential(document: Mapping[Any, Any]) -> str:
@@ -171,15 +170,7 @@ def _credential(document: Mapping[Any, Any]) -> str:
         raise MalformedError("vc", "no version in it")
     if version.partition(".")[0] != VERSION:
         raise MalformedError("vc", "a credential of another major version", Reason.UNSUPPORTED)
-    return version[:MAX_VERSION]
-
-
-def _birth_findings(holder: Holder) -> tuple[Finding, ...]:
-    try:
-        known = values.day(holder.birth_date, "vc", "dob")
-    except MalformedError:
-        known = None
-    return () if known else (finding(Reason.DOB_PARTIAL, "dob is not a full date"),)
+    return values.version(version)
 
 
 def encode_nzcp(

@@ -18,7 +18,6 @@ Sources: SMART Health Cards Framework 1.4.0, RFC 1951, RFC 7515. ``docs/formats/
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import zlib
@@ -30,24 +29,21 @@ from typing import Any
 from verifier.certificate import Family
 from verifier.keys import ES256
 from verifier.reasons import Reason
-from verifier.wire import strict_json
+from verifier.wire import base64url, deflate, strict_json, values
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
-from verifier.wire.hc1 import numeric_date
 
 PREFIX = "shc:/"
 MAX_TEXT = 16_384  # characters of a whole card, digits or JWS; a real one has about 1,600 digits
 MAX_PART = 7_089  # digits of a version 40-L symbol in numeric mode
 MAX_PARTS = 32
 MAX_CARDS = 32  # in one health-card file
-MAX_INFLATED = 64 * 1024  # real cards inflate to about 1 KiB
 COMPRESSION = "DEF"  # raw deflate, the only value of `zip` that is read
 
 _SMALLEST = 45  # the character that the digits 00 stand for: "-"
 _LARGEST_PAIR = 77  # "z"
 _CHARACTERS = {f"{pair:02}": chr(pair + _SMALLEST) for pair in range(_LARGEST_PAIR + 1)}
 _PART = re.compile(r"shc:/(\d+)/(\d+)/(.*)", re.ASCII | re.DOTALL)
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _ALGORITHMS = {"ES256": ES256}
 
 
@@ -61,17 +57,18 @@ def open_shc(text: str) -> Envelope:
     """
     text = _capped(text).strip()
     bare = not text.startswith(PREFIX)
-    jws = text if bare else _characters(_whole(text))
+    jws = text if bare else characters(_whole(text))
     segments = jws.split(".", 3)
     if len(segments) != 3:
         raise MalformedError("jws", "not three parts with two points between them")
     head, body, tail = segments
-    header = strict_json.decode(unbase64url(head, "header"), "jws header")
+    header = strict_json.decode(base64url.decode(head, "jws", "the header"), "jws header")
     if not isinstance(header, dict):
         raise MalformedError("jws header", "not an object")
     if "crit" in header:
         raise MalformedError("jws header", "a critical header that is not known here")
-    payload, signature = unbase64url(body, "payload"), unbase64url(tail, "signature")
+    payload = base64url.decode(body, "jws", "the payload")
+    signature = base64url.decode(tail, "jws", "the signature")
     hint, parsed = _parse(header, payload, bare=bare)
     algorithm, kid = header.get("alg"), header.get("kid")
     return Envelope(
@@ -96,8 +93,8 @@ def decode_shc(envelope: Envelope) -> Claims:
         if isinstance(payload, MalformedError):
             raise payload.with_traceback(None)
         raise MalformedError("claims", "not an object")
-    nbf, bad_nbf = numeric_date(payload.get("nbf"), "nbf")
-    exp, bad_exp = numeric_date(payload.get("exp"), "exp")
+    nbf, bad_nbf = values.numeric_date(payload.get("nbf"), "nbf")
+    exp, bad_exp = values.numeric_date(payload.get("exp"), "exp")
     return Claims(
         family=Family.SHC,
         document=payload,
@@ -118,7 +115,7 @@ def _parse(
     """
     compressed = header.get("zip") == COMPRESSION
     try:
-        value = strict_json.decode(_inflate(payload) if compressed else payload, "claims")
+        value = strict_json.decode(deflate.inflate(payload, raw=True) if compressed else payload, "claims")
     except MalformedError as error:
         # Without its traceback, which would keep the payload alive in its frames.
         value, fault = None, error.with_traceback(None)
@@ -137,37 +134,10 @@ def _issuer(payload: Any) -> str | None:
     return issuer if isinstance(issuer, str) else None
 
 
-def _inflate(data: bytes) -> bytes:
-    """The content of a raw deflate stream that ends where the data ends, at most ``MAX_INFLATED`` bytes."""
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        out = stream.decompress(data, MAX_INFLATED)
-    except zlib.error:
-        raise MalformedError("deflate", "not a raw deflate stream, or a broken one") from None
-    if not stream.eof and len(out) >= MAX_INFLATED:
-        raise MalformedError("deflate", f"expands beyond {MAX_INFLATED} bytes", Reason.TOO_BIG)
-    if not stream.eof:
-        raise MalformedError("deflate", "cut short")
-    if stream.unused_data:
-        raise MalformedError("deflate", "bytes after the end")
-    return out
-
-
 def _capped(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise MalformedError("shc", f"{len(text)} characters, at most {MAX_TEXT} are a card", Reason.TOO_BIG)
     return text
-
-
-def unbase64url(text: str, name: str) -> bytes:
-    """The bytes of an unpadded base64url text.
-
-    Bits that the last character has to spare are ignored: those of header and payload are signed as they
-    stand, and the signature is never used as an identity.
-    """
-    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        raise MalformedError("jws", f"the {name} is not base64url without padding")
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 # --- Digits, and parts of a card
@@ -201,7 +171,7 @@ def part_of(text: str) -> Part | None:
     number, count = map(int, written)
     if any(digits.startswith("0") for digits in written) or number > count:
         raise MalformedError("shc", "a part whose number is not one from 1 to their count")
-    _characters(match.group(3))
+    characters(match.group(3))
     return Part(number, count, match.group(3))
 
 
@@ -234,8 +204,8 @@ def _whole(text: str) -> str:
     return part.body
 
 
-def _characters(digits: str) -> str:
-    """The characters that pairs of digits stand for."""
+def characters(digits: str) -> str:
+    """The characters that pairs of digits stand for: of a whole card, its JWS. Raises MalformedError."""
     if not (digits.isascii() and digits.isdigit()):
         raise MalformedError("shc", "not digits alone")
     if len(digits) % 2:
@@ -284,10 +254,10 @@ def cards_in(text: str) -> list[str]:
 def encode_shc(payload: Mapping[str, Any], *, kid: str, sign: Callable[[bytes], bytes]) -> str:
     """The JWS of a card with this payload. sign: makes the raw signature (r then s) over what it is given."""
     header = {"zip": COMPRESSION, "alg": "ES256", "kid": kid}
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = deflate.compress(minified(payload)) + deflate.flush()
-    to_be_signed = f"{base64url(minified(header))}.{base64url(body)}"
-    return f"{to_be_signed}.{base64url(sign(to_be_signed.encode('ascii')))}"
+    stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = stream.compress(minified(payload)) + stream.flush()
+    to_be_signed = f"{base64url.encode(minified(header))}.{base64url.encode(body)}"
+    return f"{to_be_signed}.{base64url.encode(sign(to_be_signed.encode('ascii')))}"
 
 
 def numeric(jws: str, parts: int = 1) -> list[str]:
@@ -306,8 +276,5 @@ def numeric(jws: str, parts: int = 1) -> list[str]:
 
 
 def minified(value: Any) -> bytes:
+    """JSON without blanks, as the framework wants what is signed to be."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")

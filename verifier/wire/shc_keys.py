@@ -29,8 +29,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from verifier.keys import X509_REFUSALS, load_spki
+from verifier.wire import base64url
 from verifier.wire.errors import MalformedError
-from verifier.wire.shc import base64url, minified, unbase64url
+from verifier.wire.shc import minified
 
 MAX_CHAIN = 8  # certificates in x5c
 _COORDINATE = 32  # bytes of x and of y on P-256
@@ -48,18 +49,18 @@ def thumbprint(spki: bytes) -> str:
     # Only the members that RFC 7638 §3.2 asks for, in alphabetical order and without blanks.
     if isinstance(key, ec.EllipticCurvePublicKey):
         point, size = key.public_numbers(), (key.curve.key_size + 7) // 8
-        x, y = (base64url(number.to_bytes(size, "big")) for number in (point.x, point.y))
+        x, y = (base64url.encode(number.to_bytes(size, "big")) for number in (point.x, point.y))
         members = {"crv": f"P-{key.curve.key_size}", "kty": "EC", "x": x, "y": y}
     elif isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
         e, n = (
-            base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
+            base64url.encode(number.to_bytes((number.bit_length() + 7) // 8, "big"))
             for number in (numbers.e, numbers.n)
         )
         members = {"e": e, "kty": "RSA", "n": n}
     else:
-        members = {"crv": "Ed25519", "kty": "OKP", "x": base64url(bytes(key))}
-    return base64url(hashlib.sha256(minified(members)).digest())
+        members = {"crv": "Ed25519", "kty": "OKP", "x": base64url.encode(bytes(key))}
+    return base64url.encode(hashlib.sha256(minified(members)).digest())
 
 
 def key_problems(jwk: Mapping[str, Any], *, issuer: str | None, now: datetime | None) -> list[str]:
@@ -95,7 +96,7 @@ def _spki(jwk: Mapping[str, Any]) -> bytes:
     coordinates: list[int] = []
     for name in ("x", "y"):
         try:
-            data = unbase64url(str(jwk.get(name, "")), name)
+            data = base64url.decode(str(jwk.get(name, "")), "jwk", name)
         except MalformedError:
             raise ValueError(f"{name} is not base64url") from None
         if len(data) != _COORDINATE:

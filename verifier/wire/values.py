@@ -11,15 +11,18 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+import math
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import cbor2
 
+from verifier.reasons import Finding, Reason, finding
 from verifier.wire.errors import MalformedError
 
 MAX_DOSE = 99
+MAX_VERSION = 32  # characters
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.ASCII)
 _BIRTH = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?", re.ASCII)
 
@@ -85,3 +88,33 @@ def instant(written: str, layer: str, name: str) -> datetime | None:
         return datetime.fromisoformat(written.upper())
     except ValueError:
         raise MalformedError(layer, f"{name} is not a date and time") from None
+
+
+def birth_findings(birth_date: str) -> tuple[Finding, ...]:
+    """A finding for a birth date that is not a full one, in families that know no other."""
+    try:
+        known = day(birth_date, "birth date", "dob")
+    except MalformedError:
+        known = None
+    return () if known else (finding(Reason.DOB_PARTIAL, "dob is not a full date"),)
+
+
+def version(value: Any) -> str:
+    """The version of a schema as a text; a small number is read as one, and an endless text is cut off."""
+    if type(value) in (int, float) and abs(value) < 1000:
+        return str(value)
+    return text(value)[:MAX_VERSION]
+
+
+def numeric_date(value: Any, claim: str) -> tuple[datetime | None, str | None]:
+    """A NumericDate (RFC 8392 §2), as integer, float or either under tag 1, and what is wrong with it."""
+    if value is None:
+        return None, None
+    if isinstance(value, cbor2.CBORTag) and value.tag == 1:
+        value = value.value
+    if type(value) not in (int, float) or not math.isfinite(value):
+        return None, f"{claim} is not a number of seconds"
+    try:
+        return datetime.fromtimestamp(value, UTC), None
+    except (OverflowError, ValueError, OSError):
+        return None, f"{claim} lies outside the calendar"

@@ -18,7 +18,6 @@ Sources: ICAO technical report VDS-NC 1.1, RFC 8785 (JCS), RFC 7493 (I-JSON). ``
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -31,7 +30,7 @@ from verifier.certificate import Event, Family, Holder, Payload, Test, Vaccinati
 from verifier.countries import alpha2
 from verifier.keys import ES256, ES384, ES512, kid_of
 from verifier.reasons import Reason
-from verifier.wire import strict_json, values
+from verifier.wire import base64url, strict_json, values
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
@@ -44,7 +43,7 @@ OTHER_ALGORITHM = 0  # stands on no allow-list
 
 # ICD-11's code for any COVID-19 vaccine; the product beside it says more.
 _SOME_VACCINE = "XM68M6"
-_BASE64URL = re.compile(r"([A-Za-z0-9_-]*)(={0,2})", re.ASCII)
+_PADDED = re.compile(r"([^=]*)(={0,2})")
 _DIGITS = re.compile(r"\d{1,4}", re.ASCII)
 _NAME_PARTS = re.compile(r"\s{2,}")
 
@@ -92,10 +91,10 @@ def _bytes(sig: Mapping[str, Any], name: str) -> bytes:
     text = sig.get(name)
     if text is None:
         return b""
-    match = _BASE64URL.fullmatch(text) if isinstance(text, str) else None
-    if match is None or len(match[1]) % 4 == 1 or (match[2] and len(match[0]) % 4):
+    match = _PADDED.fullmatch(text) if isinstance(text, str) else None
+    if match is None or (match[2] and len(match[0]) % 4):
         raise MalformedError("base64", f"{name} is not base64url")
-    return base64.urlsafe_b64decode(match[1] + "=" * (-len(match[1]) % 4))
+    return base64url.decode(match[1], "base64", name)
 
 
 def decode_vds_nc(envelope: Envelope) -> Claims:
@@ -112,6 +111,13 @@ def decode_vds_nc(envelope: Envelope) -> Claims:
         whole=data,
         issuer=issuer.strip() if isinstance(issuer, str) else None,
     )
+
+
+def kind_of(claims: Claims) -> str:
+    """The type that a seal's header names (``icao.vacc``, ``icao.test``); empty if none."""
+    header = (claims.document or {}).get("hdr")
+    kind = header.get("t") if isinstance(header, dict) else None
+    return kind if isinstance(kind, str) else ""
 
 
 def read_vds_nc(claims: Claims) -> Payload:
@@ -247,9 +253,9 @@ def encode_vds_nc(
     ``data`` has no canonical form.
     """
     data = dict(data)
-    sig = {"alg": alg, "cer": _base64url(certificate), "sigvl": _base64url(sign(_canonical(data)))}
+    sig = {
+        "alg": alg,
+        "cer": base64url.encode(certificate),
+        "sigvl": base64url.encode(sign(_canonical(data))),
+    }
     return json.dumps({"data": data, "sig": sig}, ensure_ascii=False, separators=(",", ":"))
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
