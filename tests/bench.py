@@ -14,6 +14,7 @@ import io
 import json
 import os
 import platform
+import random
 import re
 import resource
 import shutil
@@ -105,9 +106,10 @@ def bare_check(desk: Desk) -> Callable[[], Any]:
 def timed(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     """Microseconds of each piece of work, in interleaved rounds after a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in work}
+    order = random.Random(1)
     for number in range(rounds + 5):
-        # in turn forwards and backwards, so that no work always runs on what another has just warmed
-        for name, run in list(work.items())[:: 1 if number % 2 else -1]:
+        # in another order each round, so that no work always runs on what the same other has just warmed
+        for name, run in order.sample(list(work.items()), len(work)):
             start = perf_counter_ns()
             run()
             if number >= 5:
