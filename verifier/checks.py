@@ -3,7 +3,7 @@
 The rules this module keeps:
 
 * A check gets what it needs as arguments and says only what it found; whether it is asked at all, and when,
-  is the business of :mod:`verifier.assessment`.
+  is the business of :mod:`verifier.steps`.
 * No finding means that the check was made and passed.
 * What a document says about time is judged by what a clock in this state can prove, see
   :mod:`verifier.times`.

@@ -16,12 +16,12 @@ from datetime import datetime
 from typing import Any
 
 from verifier import chain, families
-from verifier.assessment import candidates, verifies
 from verifier.certificate import Family, Payload
 from verifier.checks import letters_of, revocation_entries, revoked_by, scopes_of
 from verifier.families import FORMS, Form
 from verifier.keys import AlgorithmRefusedError, KeyRefusedError, load_spki
 from verifier.opening import OpenedCode, open_code
+from verifier.steps import candidates, verifies
 from verifier.times import is_ahead, is_over
 from verifier.trust import (
     Authority,

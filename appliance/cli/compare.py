@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from appliance.cli.cases import Case
-from verifier.assessment import LOOSE_ALG
 from verifier.certificate import Family
 from verifier.reading import Checks
 from verifier.reasons import Reason
+from verifier.steps import LOOSE_ALG
 
 # Keys of `expect` that a check of the same name answers.
 CHECKS = tuple(each.name for each in fields(Checks))

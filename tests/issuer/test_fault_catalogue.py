@@ -19,12 +19,12 @@ from appliance.judging import Basis, judge
 from issuer.cli import main
 from issuer.faults import FAULTS, Code, Fault
 from trustsync.store import TrustSnapshot
-from verifier import assessment, chain, checks
-from verifier.assessment import STEPS, After, Case, Step
+from verifier import assessment, chain, checks, steps
 from verifier.certificate import Family
 from verifier.opening import open_parts
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Finding, Reason, State
+from verifier.steps import STEPS, After, Case, Step
 from verifier.trust import ClockState
 
 
@@ -165,9 +165,9 @@ def test_the_whole_catalogue_is_answered_as_it_should_be(world: World) -> None:
 @pytest.mark.parametrize("name", [step.name for step in STEPS])
 def test_no_check_can_be_left_out_unnoticed(name: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A build of the steps without this one answers at least one row of the catalogue wrongly."""
-    steps = tuple(blind(step) if step.name == name else step for step in STEPS)
-    assert steps != STEPS
-    monkeypatch.setattr(assessment, "STEPS", steps)
+    build = tuple(blind(step) if step.name == name else step for step in STEPS)
+    assert build != STEPS
+    monkeypatch.setattr(assessment, "STEPS", build)
     assert next(wrong_answers(world), None) is not None
 
 
@@ -175,7 +175,7 @@ def test_no_check_can_be_left_out_unnoticed(name: str, world: World, monkeypatch
 PARTS = [
     *((checks, name) for name in vars(checks) if name.endswith("_findings")),
     *((chain, name) for name in vars(chain) if name.endswith("_findings")),
-    (assessment, "algorithm_findings"),
+    (steps, "algorithm_findings"),
 ]
 
 

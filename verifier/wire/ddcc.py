@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import partial
 from typing import Any
 
 from verifier import vocabulary
@@ -189,19 +190,9 @@ def _map(value: Any, name: str) -> Mapping[Any, Any]:
     return value
 
 
-def encode_ddcc(
-    document: Mapping[str, Any],
-    *,
-    iss: str | None,
-    iat: float | None,
-    kid: bytes,
-    alg: int,
-    sign: Callable[[bytes], bytes],
-    exp: float | None = None,
-    sub_key: int = hc1.DDCC_VS,
-) -> str:
-    """``HC1:`` text of a core data set. sub_key: 3 for a vaccination, 4 for a test."""
-    return hc1.encode_hc1(document, iss=iss, iat=iat, exp=exp, kid=kid, alg=alg, sign=sign, sub_key=sub_key)
+# ``HC1:`` text of a core data set of a vaccination; ``sub_key=hc1.DDCC_TR`` for one of a test. Arguments as
+# for ``hc1.encode_hc1``.
+encode_ddcc = partial(hc1.encode_hc1, exp=None, sub_key=hc1.DDCC_VS)
 
 
 def encode_flat(document: Mapping[str, Any], *, kid: bytes, alg: int, sign: Callable[[bytes], bytes]) -> str:

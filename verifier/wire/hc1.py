@@ -112,17 +112,21 @@ def encode_hc1(
     kid: bytes,
     alg: int,
     sign: Callable[[bytes], bytes],
+    claim: int = CLAIM_HCERT,
     sub_key: int = EU_DCC,
     kid_protected: bool = True,
     tag: int | None = cose.TAG_SIGN1,
+    prefix: str = PREFIX,
 ) -> str:
-    """The text of a certificate with this payload.
+    """The text of a certificate with this payload, in ``HC1:`` or a container like it.
 
-    iat, exp: NumericDate. sign: makes the raw signature over the Sig_structure that it is given. sub_key:
-    which payload it is, see ``SUB_KEYS``.
+    iat, exp: NumericDate. sign: makes the raw signature over the Sig_structure that it is given. claim,
+    sub_key: where the payload stands and which one it is, see ``SUB_KEYS``.
     """
-    body = claims_map(iss=iss, iat=iat, exp=exp) | {CLAIM_HCERT: {sub_key: dict(payload)}}
-    return seal(cbor.encode(body), kid=kid, alg=alg, sign=sign, kid_protected=kid_protected, tag=tag)
+    body = claims_map(iss=iss, iat=iat, exp=exp) | {claim: {sub_key: dict(payload)}}
+    return seal(
+        cbor.encode(body), kid=kid, alg=alg, sign=sign, kid_protected=kid_protected, tag=tag, prefix=prefix
+    )
 
 
 def claims_map(*, iss: str | None, iat: float | None, exp: float | None) -> dict[int, Any]:

@@ -19,8 +19,9 @@ Sources: IHR (2005) Annexes 6 and 7 as amended, WHO's digital ICVP and product l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from verifier import vocabulary
@@ -247,15 +248,5 @@ def _required(members: Mapping[Any, Any], name: str) -> str:
     return text
 
 
-def encode_icvp(
-    document: Mapping[str, Any],
-    *,
-    iss: str | None,
-    iat: float | None,
-    kid: bytes,
-    alg: int,
-    sign: Callable[[bytes], bytes],
-    exp: float | None = None,
-) -> str:
-    """``HC1:`` text of a certificate. iat, exp: NumericDate; the life-long ones have no ``exp``."""
-    return hc1.encode_hc1(document, iss=iss, iat=iat, exp=exp, kid=kid, alg=alg, sign=sign, sub_key=hc1.ICVP)
+# ``HC1:`` text of a certificate; the life-long ones have no ``exp``. Arguments as for ``hc1.encode_hc1``.
+encode_icvp = partial(hc1.encode_hc1, exp=None, sub_key=hc1.ICVP)

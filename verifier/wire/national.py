@@ -16,12 +16,13 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, NoReturn
 
 from verifier.certificate import Exemption, Payload
 from verifier.reasons import Reason, finding
-from verifier.wire import cbor, hc1, values
+from verifier.wire import hc1, values
 from verifier.wire.dcc import read_holder
 from verifier.wire.envelope import Claims
 from verifier.wire.errors import MalformedError
@@ -112,46 +113,6 @@ def _is_link(uri: str) -> bool:
     return any(link.startswith(scheme) and len(link) > len(scheme) for scheme in LINKS)
 
 
-def encode_lt1(
-    document: Mapping[str, Any],
-    *,
-    iss: str | None,
-    iat: float | None,
-    exp: float | None,
-    kid: bytes,
-    alg: int,
-    sign: Callable[[bytes], bytes],
-) -> str:
-    """The text of a certificate light. iat, exp: NumericDate. sign: makes the raw signature."""
-    body = hc1.claims_map(iss=iss, iat=iat, exp=exp) | {hc1.CLAIM_LIGHT: {hc1.EU_DCC: dict(document)}}
-    return hc1.seal(cbor.encode(body), kid=kid, alg=alg, sign=sign, prefix=PREFIX_LT1)
-
-
-def encode_at1(
-    document: Mapping[str, Any],
-    *,
-    iss: str | None,
-    iat: float | None,
-    exp: float | None,
-    kid: bytes,
-    alg: int,
-    sign: Callable[[bytes], bytes],
-) -> str:
-    """The text of an exemption. iat, exp: NumericDate. sign: makes the raw signature."""
-    body = hc1.claims_map(iss=iss, iat=iat, exp=exp) | {hc1.CLAIM_HCERT: {hc1.EU_DCC: dict(document)}}
-    return hc1.seal(cbor.encode(body), kid=kid, alg=alg, sign=sign, prefix=PREFIX_AT1)
-
-
-def encode_links(
-    links: str | list[Mapping[str, str]],
-    *,
-    iss: str | None,
-    iat: float | None,
-    exp: float | None,
-    kid: bytes,
-    alg: int,
-    sign: Callable[[bytes], bytes],
-) -> str:
-    """``HC1:`` text of health links: one URI, or a list of ``{"u": URI}``."""
-    body = hc1.claims_map(iss=iss, iat=iat, exp=exp) | {hc1.CLAIM_HCERT: {hc1.LINKS: links}}
-    return hc1.seal(cbor.encode(body), kid=kid, alg=alg, sign=sign)
+# The text of a certificate light, and of an exemption; arguments as for ``hc1.encode_hc1``.
+encode_lt1 = partial(hc1.encode_hc1, claim=hc1.CLAIM_LIGHT, prefix=PREFIX_LT1)
+encode_at1 = partial(hc1.encode_hc1, prefix=PREFIX_AT1)
