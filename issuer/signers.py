@@ -17,7 +17,7 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -46,8 +46,7 @@ USAGE_OIDS = {
 _HEALTH_CSCA = ObjectIdentifier("2.23.136.1.1.14.1")
 _SEAL_SIGNER = ObjectIdentifier("2.23.136.1.1.14.2")
 _DOCUMENT_TYPES = ObjectIdentifier("2.23.136.1.1.6.2")
-# SEQUENCE { version 0, SET { "NT", "NV" } }: seals of tests and of vaccinations.
-_TYPES_OF_SEALS = bytes.fromhex("300d02010031081302") + b"NT" + bytes.fromhex("1302") + b"NV"
+_TYPES_OF_SEALS = ("NT", "NV")  # seals of tests and of vaccinations
 
 
 def make_csca(
@@ -113,13 +112,20 @@ def make_bsc(
     now: datetime,
 ) -> bytes:
     """The certificate of a barcode signer, DER, which every seal carries; see :func:`make_dsc`."""
-    types = x509.UnrecognizedExtension(_DOCUMENT_TYPES, _TYPES_OF_SEALS)
+    types = document_types(_TYPES_OF_SEALS)
     builder = (
         _issued(csca=csca, csca_key=csca_key, spki=spki, country=country, name=name, serial=serial, now=now)
         .add_extension(x509.ExtendedKeyUsage([_SEAL_SIGNER]), critical=True)
         .add_extension(types, critical=False)
     )
     return _signed(builder, csca_key)
+
+
+def document_types(types: Sequence[str]) -> x509.UnrecognizedExtension:
+    """The extension that lists what a signer may sign: a version and a set of short PrintableStrings."""
+    names = b"".join(bytes([0x13, len(each)]) + each.encode() for each in types)
+    content = b"\x02\x01\x00\x31" + bytes([len(names)]) + names
+    return x509.UnrecognizedExtension(_DOCUMENT_TYPES, b"\x30" + bytes([len(content)]) + content)
 
 
 def serial_of(certificate: bytes) -> int:

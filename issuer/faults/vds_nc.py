@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import rfc8785
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import ObjectIdentifier
 
 from issuer.certificates import event_of
 from issuer.faults.base import Catalogue, Code, Payload
+from issuer.faults.bsc import Bsc, key_id_of, name_of
 from issuer.faults.json_families import (
     Sign,
     document_for,
@@ -36,22 +35,18 @@ from issuer.faults.json_families import (
     with_public_key,
     written,
 )
-from issuer.keys import EcdsaKey
-from issuer.office import PRODUCTION, YEAR, Issuer
+from issuer.office import PRODUCTION, Issuer
 from issuer.sealing import Signer
 from issuer.signers import make_csca
-from verifier import chain
 from verifier.certificate import DETECTED, Family
 from verifier.keys import kid_of
 from verifier.reasons import Reason, State
 from verifier.trust import Domain
 from verifier.wire import base64url
-from verifier.x509_reading import DOCUMENT_TYPES
 
 faults = Catalogue(Family.VDS_NC)
 note_common(faults, "vds-nc", unlisted=Reason.CHAIN_BAD, times=False)
 
-_SEALS = ObjectIdentifier(chain.SEAL_SIGNER)
 _DAY = timedelta(days=1)
 _DEEP = 40  # lists in each other
 _LONG = 20_000  # characters; no symbol holds half as many
@@ -106,7 +101,7 @@ def signed_as_written(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 def certificate_of_another_signer(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Signed by one signer, and carries the certificate of another of the same CSCA."""
     seal = _seal(issuer, _data(issuer, payload, now))
-    other = _Bsc.of(issuer, now).signer(issuer, "another-signer")
+    other = Bsc.of(issuer, now).signer(issuer, "another-signer")
     return written(seal | {"sig": seal["sig"] | {"cer": _base64url(other.certificate)}})
 
 
@@ -161,56 +156,56 @@ def certificate_unreadable(issuer: Issuer, payload: Payload, now: datetime) -> C
 @faults.add("vds-nc-without-authority-id", State.FAIL, Reason.MALFORMED)
 def without_authority_id(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The certificate does not name the key of the CSCA that issued it."""
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), key_id=None))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), key_id=None))
 
 
 @faults.add("vds-nc-not-for-seals", State.FAIL, Reason.KEY_USAGE)
 def not_for_seals(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The certificate does not have the usage of a signer of seals."""
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), usage=None))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), usage=None))
 
 
 @faults.add("vds-nc-without-document-types", State.FAIL, Reason.KEY_USAGE)
 def without_document_types(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The certificate does not say which documents its key may sign."""
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), types=()))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), types=()))
 
 
 @faults.add("vds-nc-for-tests-only", State.FAIL, Reason.KEY_USAGE)
 def for_tests_only(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """A vaccination, sealed by a signer who may seal tests only."""
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), types=("NT",)))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), types=("NT",)))
 
 
 @faults.add("vds-nc-signer-of-passports", State.FAIL, Reason.KEY_USAGE)
 def signer_of_passports(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Sealed by a signer of passports, whom the same CSCA vouches for."""
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), usage=None, types=("P",)))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), usage=None, types=("P",)))
 
 
 @faults.add("vds-nc-not-for-documents", State.FAIL, Reason.KEY_USAGE)
 def not_for_documents(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The certificate's key is there to agree on keys, and may not sign."""
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), signs=False))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), signs=False))
 
 
 @faults.add("vds-nc-critical-extension", State.FAIL, Reason.KEY_USAGE)
 def critical_extension(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The certificate says that something must be understood which nobody here knows."""
     unknown = x509.UnrecognizedExtension(ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), critical=unknown))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), critical=unknown))
 
 
 @faults.add("vds-nc-signer-expired", State.FAIL, Reason.KEY_EXPIRED)
 def signer_expired(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The certificate was good until yesterday."""
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), end=now - _DAY))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), end=now - _DAY))
 
 
 @faults.add("vds-nc-signer-not-yet-valid", State.FAIL, Reason.KEY_PERIOD)
 def signer_not_yet_valid(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The certificate is good from tomorrow on."""
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), begin=now + _DAY))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), begin=now + _DAY))
 
 
 @faults.add("vds-nc-sealed-after-key-period", State.FAIL, Reason.KEY_PERIOD)
@@ -218,7 +213,7 @@ def sealed_after_key_period(issuer: Issuer, payload: Payload, now: datetime) -> 
     """The key had to stop sealing ten days before the dose; its certificate is still good."""
     given = date.fromisoformat(str(event_of(payload)["dt"])[:10])
     stop = datetime.combine(given, time(), UTC) - 10 * _DAY
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), stops_sealing=stop))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), stops_sealing=stop))
 
 
 # --- Who issued it
@@ -228,7 +223,7 @@ def sealed_after_key_period(issuer: Issuer, payload: Payload, now: datetime) -> 
 def own_authority(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The signer's CSCA has the name and the key identifier of the real one, and another key."""
     forger = key_for(issuer, "vds-nc/own-authority")
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), authority=forger))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), authority=forger))
 
 
 @faults.add("vds-nc-self-signed", State.FAIL, Reason.CHAIN_BAD)
@@ -236,7 +231,7 @@ def self_signed(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The signer has issued its own certificate."""
     label = "self-signed"
     key = key_for(issuer, f"vds-nc/{label}")
-    own = replace(_Bsc.of(issuer, now), authority=key, issued_by=None, key_id=_key_id(key))
+    own = replace(Bsc.of(issuer, now), authority=key, issued_by=None, key_id=key_id_of(key))
     return _by(issuer, payload, now, own, label=label)
 
 
@@ -244,8 +239,8 @@ def self_signed(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 def certificate_between(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """An authority stands between the CSCA and the signer."""
     between = key_for(issuer, "vds-nc/between")
-    name = _name(issuer.country, "between")
-    below = replace(_Bsc.of(issuer, now), authority=between, issued_by=name, key_id=_key_id(between))
+    name = name_of(issuer.country, "between")
+    below = replace(Bsc.of(issuer, now), authority=between, issued_by=name, key_id=key_id_of(between))
     return _by(issuer, payload, now, below)
 
 
@@ -265,7 +260,7 @@ def country_not_held(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     csca = make_csca(two, authority, 1, now, name="Health CSCA", health=True)
     name = x509.load_der_x509_certificate(csca).subject
     signer = replace(
-        _Bsc.of(issuer, now), country=two, authority=authority, issued_by=name, key_id=_key_id(authority)
+        Bsc.of(issuer, now), country=two, authority=authority, issued_by=name, key_id=key_id_of(authority)
     )
     return _by(issuer, payload, now, signer, state=three)
 
@@ -273,13 +268,13 @@ def country_not_held(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 @faults.add("vds-nc-header-of-another-country", State.FAIL, Reason.ISSUER_MISMATCH)
 def header_of_another_country(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The seal names another country than its signer and the CSCA."""
-    return _by(issuer, payload, now, _Bsc.of(issuer, now), state=_FOREIGN[1])
+    return _by(issuer, payload, now, Bsc.of(issuer, now), state=_FOREIGN[1])
 
 
 @faults.add("vds-nc-signer-of-another-country", State.FAIL, Reason.ISSUER_MISMATCH)
 def signer_of_another_country(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """The CSCA vouches for a signer of another country."""
-    return _by(issuer, payload, now, replace(_Bsc.of(issuer, now), country=_FOREIGN[0]))
+    return _by(issuer, payload, now, replace(Bsc.of(issuer, now), country=_FOREIGN[0]))
 
 
 @faults.add("vds-nc-header-without-country", State.FAIL, Reason.ISSUER_MISMATCH)
@@ -538,108 +533,10 @@ def _of_dose(issuer: Issuer, payload: Payload, now: datetime, **members: Any) ->
     return written(_seal(issuer, data))
 
 
-# --- Certificates
-
-
-@dataclass(frozen=True, slots=True)
-class _Bsc:
-    """What the certificate of a signer of seals says; :meth:`of` gives one without fault.
-
-    authority: the key that issues it. issued_by: the name of that, ``None`` for the signer's own. key_id: of
-    the authority, as the certificate names it; ``None`` for none. usage: extended, ``None`` for none. types:
-    of documents, empty for none. signs: whether its key may sign documents. critical: a further extension.
-    stops_sealing: when its private key has to, ``None`` where it does not say.
-    """
-
-    country: str
-    authority: EcdsaKey
-    issued_by: x509.Name | None
-    key_id: bytes | None
-    begin: datetime
-    end: datetime
-    usage: ObjectIdentifier | None = _SEALS
-    types: tuple[str, ...] = ("NT", "NV")
-    signs: bool = True
-    critical: x509.ExtensionType | None = None
-    stops_sealing: datetime | None = None
-
-    @classmethod
-    def of(cls, issuer: Issuer, now: datetime) -> _Bsc:
-        """A good one of the issuer's CSCA."""
-        csca, key = issuer.authority(Domain.VDS_NC, PRODUCTION, now)
-        name = x509.load_der_x509_certificate(csca).subject
-        return cls(issuer.country, key, name, _key_id(key), now - YEAR, now + YEAR)
-
-    def signer(self, issuer: Issuer, label: str) -> Signer:
-        """A signer with this certificate. label: what its key is made from."""
-        key = key_for(issuer, f"vds-nc/{label}")
-        own = _name(self.country, label)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(own)
-            .issuer_name(self.issued_by or own)
-            .public_key(key.private.public_key())
-            .serial_number(int.from_bytes(_key_id(key)[:15], "big") | 1)
-            .not_valid_before(self.begin.replace(microsecond=0))
-            .not_valid_after(self.end.replace(microsecond=0))
-        )
-        for extension, critical in self._extensions():
-            builder = builder.add_extension(extension, critical)
-        made = builder.sign(self.authority.private, hashes.SHA256(), ecdsa_deterministic=True)
-        certificate = made.public_bytes(Encoding.DER)
-        return Signer(key, kid_of(certificate), issuer.country, certificate)
-
-    def _extensions(self) -> list[tuple[x509.ExtensionType, bool]]:
-        usage = x509.KeyUsage(
-            digital_signature=self.signs,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=not self.signs,
-            key_cert_sign=False,
-            crl_sign=False,
-            encipher_only=False,
-            decipher_only=False,
-        )
-        extensions: list[tuple[x509.ExtensionType, bool]] = [(usage, True)]
-        if self.key_id is not None:
-            extensions.append((x509.AuthorityKeyIdentifier(self.key_id, None, None), False))
-        if self.usage is not None:
-            extensions.append((x509.ExtendedKeyUsage([self.usage]), True))
-        if self.types:
-            extensions.append((_document_types(self.types), False))
-        if self.stops_sealing is not None:
-            extensions.append((x509.PrivateKeyUsagePeriod(None, self.stops_sealing), False))
-        if self.critical is not None:
-            extensions.append((self.critical, True))
-        return extensions
-
-
 def _by(
-    issuer: Issuer, payload: Payload, now: datetime, certificate: _Bsc, *, label: str = "", state: str = ""
+    issuer: Issuer, payload: Payload, now: datetime, certificate: Bsc, *, label: str = "", state: str = ""
 ) -> str:
     """A seal by a signer of this certificate. state: that the header names, empty for the issuer's own."""
     data = _data(issuer, payload, now)
     data["hdr"] |= {"is": state} if state else {}
     return written(_seal(issuer, data, signer=certificate.signer(issuer, label or "signer")))
-
-
-def _name(country: str, common: str) -> x509.Name:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, country),
-            x509.NameAttribute(NameOID.COMMON_NAME, f"{country} {common}"),
-        ]
-    )
-
-
-def _key_id(key: EcdsaKey) -> bytes:
-    return x509.SubjectKeyIdentifier.from_public_key(key.private.public_key()).digest
-
-
-def _document_types(types: tuple[str, ...]) -> x509.UnrecognizedExtension:
-    """SEQUENCE { version 0, SET of PrintableString }, all of them short."""
-    names = b"".join(bytes([0x13, len(each)]) + each.encode() for each in types)
-    content = b"\x02\x01\x00\x31" + bytes([len(names)]) + names
-    value = b"\x30" + bytes([len(content)]) + content
-    return x509.UnrecognizedExtension(ObjectIdentifier(DOCUMENT_TYPES), value)
