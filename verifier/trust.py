@@ -22,16 +22,22 @@ from types import MappingProxyType
 from typing import Protocol
 
 from verifier.countries import alpha2
+from verifier.recognition import Recognition
 
 # A list with more keys for one KID than this is refused at import: lookup must stay bounded (pitfall 4).
 MAX_KEYS_PER_KID = 16
 
 
 class KeyStatus(StrEnum):
-    """Whether the list still vouches for a key."""
+    """Whether the list still vouches for a key.
+
+    A withdrawn key stays withdrawn on every unit that has seen it so, whatever later lists leave out or an
+    older generation says; only the word REINSTATED in a later list takes that back. It counts as active.
+    """
 
     ACTIVE = "active"
     WITHDRAWN = "withdrawn"
+    REINSTATED = "reinstated"
 
 
 class Domain(StrEnum):
@@ -62,6 +68,9 @@ class TrustedKey:
     issuer: whose key it is, by the name that the family's documents use (``iss`` of a SMART Health Card or an
     NZ COVID Pass, ``issuer`` of a DIVOC document); ``None`` where a list names no such owner. chained:
     whether the chain of certificates that came with the key (``x5c``) holds; ``None`` when none came.
+    reject_from: what is issued at this instant or later is refused (an honest signer's mistake; a thief dates
+    back); ``None``: nothing. allowed: whether certificates that a withdrawal or ``reject_from`` would refuse
+    are accepted when they are listed as really issued (``HashKind.ALLOWED`` under the key's KID).
     """
 
     kid: bytes
@@ -78,6 +87,8 @@ class TrustedKey:
     domain: Domain | None = None
     issuer: str | None = None
     chained: bool | None = None
+    reject_from: datetime | None = None
+    allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,10 @@ class HashKind(IntEnum):
 
     RID: the revocation id of a SMART Health Card. RID_BEFORE: the same, only for cards issued before an
     instant. FHIR: the hash of a card's bundle (``hash-fhir``). SERIAL: the serial number of a signer's
-    certificate, on its CSCA's CRL. DOCUMENT: a DIVOC certificate id.
+    certificate, on its CSCA's CRL. DOCUMENT: a DIVOC certificate id. ALLOWED: no revocation, but the hash of
+    the signed bytes of a certificate that its issuer vouches for although the key was withdrawn. Of the
+    signed bytes, not of the signature: who has the key can make another certificate with the same r. Its
+    entries are 16 bytes wide, since whoever finds a second text for a shorter one would be let in.
     """
 
     SIGNATURE = 0x0A
@@ -116,6 +130,7 @@ class HashKind(IntEnum):
     FHIR = 0x22
     SERIAL = 0x23
     DOCUMENT = 0x24
+    ALLOWED = 0x30
 
 
 class Revocation(Protocol):
@@ -210,8 +225,10 @@ class ListState(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-# Age of the last signed instant, inclusive, and the state up to it.
-FRESHNESS: tuple[tuple[timedelta, ListState], ...] = (
+# Ages, inclusive, each with the state up to it.
+Limits = tuple[tuple[timedelta, ListState], ...]
+# Of the last signed instant.
+FRESHNESS: Limits = (
     (timedelta(hours=36), ListState.FRESH),
     (timedelta(days=7), ListState.STALE_1),
     (timedelta(days=30), ListState.STALE_2),
@@ -219,9 +236,9 @@ FRESHNESS: tuple[tuple[timedelta, ListState], ...] = (
 )
 
 
-def list_state(age: timedelta) -> ListState:
+def list_state(age: timedelta, limits: Limits = FRESHNESS) -> ListState:
     """The state of a list of this age; a list signed after ``now`` (age below zero) is FRESH."""
-    return next((state for limit, state in FRESHNESS if age <= limit), ListState.EXPIRED)
+    return next((state for limit, state in limits if age <= limit), ListState.EXPIRED)
 
 
 class ClockState(StrEnum):
@@ -256,7 +273,10 @@ class TrustList:
     keys: by KID. authorities: CSCAs by key identifier. test_kids: of keys known only in a test environment,
     by :func:`key_name`. signed_at: the last verified signed
     instant; ``None`` for keys given by hand, which have no age. revocation: where to look entries up.
-    source: a word for people. generation: the store's number for this content.
+    source: a word for people. generation: the store's number for this content. limits: the ages up to which
+    the list has which state, as a signed policy may tighten them. void_from: from this instant on the list is
+    EXPIRED whatever its age (the root is over, or the keys' role for sixty days); ``None``: never.
+    recognition: whom this country recognises; ``None``: nobody has said, and it is not asked.
     """
 
     keys: Mapping[bytes, tuple[TrustedKey, ...]]
@@ -266,6 +286,9 @@ class TrustList:
     revocation: Revocation = field(default_factory=NoRevocation)
     source: str = ""
     generation: int | None = None
+    limits: Limits = field(default_factory=lambda: FRESHNESS)
+    void_from: datetime | None = None
+    recognition: Recognition | None = None
 
     @classmethod
     def of(
@@ -278,6 +301,9 @@ class TrustList:
         revocation: Revocation | None = None,
         source: str = "",
         generation: int | None = None,
+        limits: Limits | None = None,
+        void_from: datetime | None = None,
+        recognition: Recognition | None = None,
     ) -> TrustList:
         """A list of these keys.
 
@@ -302,6 +328,9 @@ class TrustList:
             revocation=revocation or NoRevocation(),
             source=source,
             generation=generation,
+            limits=limits or FRESHNESS,
+            void_from=void_from,
+            recognition=recognition,
         )
 
     def candidates(
@@ -326,4 +355,8 @@ class TrustList:
 
     def state(self, now: datetime) -> ListState | None:
         """The list's state at ``now``; ``None`` for keys given by hand."""
-        return None if self.signed_at is None else list_state(now - self.signed_at)
+        if self.signed_at is None:
+            return None
+        if self.void_from is not None and now >= self.void_from:
+            return ListState.EXPIRED
+        return list_state(now - self.signed_at, self.limits)
