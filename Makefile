@@ -14,9 +14,11 @@ K ?=
 N ?= 1000000
 SEED ?= 1
 JOBS ?= 2
+KILLS ?= 2000
+CUTS ?= 200
 ONCE ?=
 
-.PHONY: docs help dev demo test lint format types ci ci-full bench interop scenarios fuzz wheel clean browser lock
+.PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash scenarios fuzz wheel clean browser lock
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -97,6 +99,12 @@ interop: $(VENV)/.dev ## the published vectors, every suite; writes the tables o
 
 bench: $(VENV)/.dev ## medians of each step, and the chain against a bare signature check
 	@$(BIN)/python tests/bench.py --json build/bench.json
+
+attacks: $(VENV)/.dev ## every attack on the trust of a unit, as a story
+	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python -m attacks
+
+crash: $(VENV)/.dev ## a sync killed at every step (KILLS=2000), the power cut under it (CUTS=200, as root)
+	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python crash.py --kills $(KILLS) --cuts $(CUTS) --seed $(SEED)
 
 fuzz: $(VENV)/.dev ## hostile texts, containers, documents and pictures (N=1000000 SEED=1 JOBS=2)
 	@$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED) --jobs $(JOBS)

@@ -115,6 +115,21 @@ class TrustConfig:
     url: str = _key("", "Address of the trust repository, for `vaxgate-sync`.")
     root: str = _key("", "File with the root metadata that this unit was given by hand, for `vaxgate-sync`.")
     store: str = _key("", "Folder of the store; empty: `trust` in the data directory.")
+    seed: str = _key(
+        "",
+        "Folder of the list that came with the image, for a unit that has none of its own that is whole; "
+        "empty: `/usr/share/vaxgate/seed`, where that is there.",
+    )
+    tls_roots: str = _key(
+        "",
+        "PEM file: only these certificate authorities may vouch for the server; empty: those of the system.",
+    )
+    rtc: str = _key(
+        "",
+        "A real-time clock that is believed, as `/sys/class/rtc/rtc0`; empty: none. Only for a clock with a "
+        "battery on a unit whose time service does not write to it: what a forged time server says would "
+        "get there.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +137,10 @@ class SiteConfig:
     """The desk."""
 
     name: str = _key("", "Shown on the page, as `T2, desk 14`.")
+    phone: str = _key(
+        "",
+        "Whom to call when the trust list is out of date, as `+84 24 3768 0000`; the page shows it then.",
+    )
     time_zone: str = _key("Asia/Ho_Chi_Minh", "Zone of the desk: times on the page, calendar days.")
 
 
@@ -202,7 +221,13 @@ def _anchored(config: Config, folder: Path) -> Config:
     return replace(
         config,
         camera=replace(config.camera, path=at(config.camera.path)),
-        trust=replace(config.trust, root=at(config.trust.root), store=at(config.trust.store)),
+        trust=replace(
+            config.trust,
+            **{
+                name: at(getattr(config.trust, name))
+                for name in ("root", "store", "seed", "tls_roots", "rtc")
+            },
+        ),
     )
 
 
@@ -297,6 +322,8 @@ def _wrong(key: Field[Any], value: Any) -> str | None:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             return f'"{value}" is no time zone of this machine, as "Asia/Ho_Chi_Minh" is'
+    if key.name == "phone" and value and not _PHONE.fullmatch(value):
+        return f'"{value}" is no telephone number, as "+84 24 3768 0000" is'
     if key.name == "revision" and value and not re.fullmatch(r"[0-9a-fA-F]{4,8}", value):
         return f'"{value}" is no revision in hexadecimal, as "c03114" is'
     return None
@@ -311,6 +338,8 @@ def _none_yet(known: Any) -> str:
     return f"; there are {', '.join(known)}" if known else "; this section has no keys yet"
 
 
+# Digits with what people put between them; a word for an extension may follow.
+_PHONE = re.compile(r"\+?[0-9(][0-9 ()./-]{1,30}( ?[a-z.]{1,5} ?[0-9]{1,6})?")
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]")
 
 

@@ -24,12 +24,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from appliance.assembly import Assembly, Mixed, Waiting, Whole, part_in
 from appliance.camera import Camera, Frame
+from appliance.clock_watch import ClockWatch
 from appliance.config import GateConfig
 from appliance.judging import Basis, judge
 from appliance.kiosk.facts import Facts, of_findings, of_signal, of_standing, of_verdict, of_waiting
@@ -38,15 +39,20 @@ from appliance.scanner import Look, Sighting, Watch, look
 from appliance.signals import Signal, signal_of
 from appliance.supply import CameraSupply, Snapshot, TrustSource, TrustSupply, pause_after
 from appliance.timings import Timings
+from trustsync import timesources
+from verifier.checks import list_findings
+from verifier.clocks import Reading, clock_state, reckoned
 from verifier.policy.bundle import in_force
 from verifier.reasons import Finding, Reason, State, finding, worst_first
-from verifier.trust import ClockState, ListState, clock_state
+from verifier.trust import ClockState, ListState
 from verifier.verdict import Verdict, without_code
 
 talk = logging.getLogger("vaxgate.gate")
 
 # A result is taken down after this many seconds also when its code is left in view.
 LONGEST_HOLD_S = 30.0
+# Names the run of the machine where the clock is given by hand.
+_BY_HAND = "by hand"
 # Of several codes in one frame the worst certificate is shown; what is no certificate comes last.
 _WEIGHT = {State.FAIL: 0, State.OUT: 1, State.CHECK: 2, State.PASS: 3, State.RESCAN: 4}
 
@@ -77,7 +83,7 @@ class _Shown:
     """What stands on lamp and page."""
 
     signal: Signal
-    codes: tuple[Reason, ...] = ()
+    said: tuple[tuple[Reason, str], ...] = ()  # codes with their details: an age moves on while it stands
     marks: frozenset[bytes] = frozenset()  # of the code that was judged, or of all its parts
     since: float = 0.0
     until: float = 0.0
@@ -88,7 +94,8 @@ class Gate:
     """Camera, trust, lamp and page brought together.
 
     open_camera, open_trust: called again whenever what they gave has failed. clock: the time of verdicts, an
-    aware instant. on_answer: is told each answer after lamp and page (statistics, the demo).
+    aware instant, held against ``monotonic``; ``None``: the machine's own. phone: whom the page says to call
+    when the list is out of date. on_answer: is told each answer after lamp and page (statistics, the demo).
     """
 
     def __init__(
@@ -101,7 +108,8 @@ class Gate:
         config: GateConfig | None = None,
         down_s: float = 3.0,
         time_zone: str = "Asia/Ho_Chi_Minh",
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        phone: str = "",
+        clock: Callable[[], datetime] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         on_answer: Callable[[Answer], None] | None = None,
         read: Callable[[Any], Look] = look,
@@ -111,14 +119,19 @@ class Gate:
         self._lamp, self._hub = lamp, hub
         self._config = config or GateConfig()
         self._zone = ZoneInfo(time_zone)
-        self._clock, self._monotonic = clock, monotonic
+        self._phone = phone
+        self._monotonic = monotonic
+        self._reading: Callable[[], Reading] = (
+            timesources.reading if clock is None else lambda: Reading(clock(), _BY_HAND, monotonic())
+        )
+        self._clock_watch = ClockWatch()
         self._on_answer = on_answer
         self._read = read
         self._watch = self._new_watch()
         self._assembly = Assembly(self._config.parts_s)
         self._shown = _Shown(Signal.BOOT)
         self._standing_at = float("-inf")
-        self._standing: Facts = of_standing(None, clock(), None, self._zone)
+        self._standing: Facts = of_standing(None, self._reading().wall, None, self._zone)
         self._unfit: tuple[Finding, ...] = ()
         self._faults = 0
         self._fault_now = False
@@ -175,8 +188,11 @@ class Gate:
     def _round(self) -> float:
         # 1. What the unit knows: trust list, clock.
         snapshot = self._trust.snapshot()
-        now = self._clock()
-        clock = None if snapshot is None else clock_state(now, snapshot.floor)
+        reading = self._reading()
+        now, clock = reading.wall, None
+        if snapshot is not None:
+            known = self._clock_watch.see(reading, snapshot.clock)
+            now, clock = reckoned(reading, known), clock_state(reading, known)
         # 2. What it sees.
         frame = self._frames.frame()
         # 3. Whether it may judge.
@@ -208,9 +224,9 @@ class Gate:
         if self._trust.fault is not None:
             causes.append(self._trust.fault)
         if clock is ClockState.UNSYNCED:
-            causes.append(finding(Reason.CLOCK_UNSURE, "the clock is behind the last signed instant"))
+            causes.append(finding(Reason.CLOCK_UNSURE, "the clock is behind signed time, or was set back"))
         elif snapshot is not None and snapshot.trust.state(now) is ListState.EXPIRED:
-            causes.append(finding(Reason.LIST_EXPIRED, state=State.OUT))
+            causes += list_findings(snapshot.trust, now)
         if self._frames.down:
             causes.append(finding(Reason.CAMERA_DOWN))
         return causes
@@ -294,11 +310,9 @@ class Gate:
             micros["lamp"] = (time.perf_counter_ns() - before) // 1000
             if taken is not None:
                 micros["total"] = int((self._monotonic() - taken) * 1_000_000)
-            self._hub.publish(of_verdict(verdict), result=True)
+            self._hub.publish(of_verdict(verdict, phone=self._phone), result=True)
         now = self._monotonic()
-        self._shown = _Shown(
-            signal, tuple(f.code for f in verdict.reasons), marks, now, now + self._config.hold_s
-        )
+        self._shown = _Shown(signal, _said(verdict.reasons), marks, now, now + self._config.hold_s)
         self.timings.add(micros)
         if self._on_answer is not None:
             self._on_answer(Answer(verdict, micros))
@@ -335,14 +349,14 @@ class Gate:
     def _out(self, causes: Iterable[Finding]) -> None:
         """Lamp and page to OUT; the page also when the lamp cannot."""
         found = tuple(causes)
-        codes = tuple(f.code for f in found)
-        if self._shown.signal is Signal.OUT and self._shown.codes == codes and not self._shown.until:
+        said = _said(found)
+        if self._shown.signal is Signal.OUT and self._shown.said == said and not self._shown.until:
             return
         with self._speaking:
             self._lamp_to_out()
-            self._hub.publish(of_findings(Signal.OUT, found))
+            self._hub.publish(of_findings(Signal.OUT, found, phone=self._phone))
         self._unfit = found
-        self._shown = _Shown(Signal.OUT, codes)
+        self._shown = _Shown(Signal.OUT, said)
 
     def _lamp_to_out(self) -> None:
         try:
@@ -356,7 +370,7 @@ class Gate:
         """Begin anew: whatever was shown or seen counts no more."""
         self._watch = self._new_watch()
         self._assembly.forget()
-        self._shown = _Shown(Signal.OUT, (Reason.UNIT_FAULT,), until=-1.0)
+        self._shown = _Shown(Signal.OUT, until=-1.0)
 
     def _new_watch(self) -> Watch:
         return Watch(same_code_s=self._config.same_code_s, damaged_s=self._config.damaged_s)
@@ -417,6 +431,10 @@ class Gate:
             "version": self._version,
             "micros": self.timings.percentiles(),
         }
+
+
+def _said(findings: Iterable[Finding]) -> tuple[tuple[Reason, str], ...]:
+    return tuple((found.code, found.detail) for found in findings)
 
 
 def _place_of(error: BaseException) -> str:

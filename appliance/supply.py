@@ -13,16 +13,20 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from appliance.camera import Camera, Frame
 from appliance.errors import CameraError
 from trustsync.errors import NoListError, TrustSyncError
+from verifier.clocks import ClockKnowledge
 from verifier.policy.bundle import RuleBundle
 from verifier.reasons import Finding, Reason, finding
 from verifier.trust import TrustList
+
+if TYPE_CHECKING:
+    from trustsync.content import TargetSet
 
 talk = logging.getLogger("vaxgate.gate")
 
@@ -49,6 +53,14 @@ class Snapshot(Protocol):
     @property
     def floor(self) -> datetime:
         """It is at least this late."""
+
+    @property
+    def clock(self) -> ClockKnowledge:
+        """What else is known of time, the floor in it."""
+
+    @property
+    def sets(self) -> Mapping[str, TargetSet]:
+        """What each role published, by its name."""
 
 
 class TrustSource(Protocol):

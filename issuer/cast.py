@@ -23,10 +23,10 @@ from typing import Any
 from issuer import certificates
 from issuer.certificates import Person
 from issuer.faults import FAULTS, Code, blot
-from issuer.files import write_whole
 from issuer.keys import Algorithm
 from issuer.office import YEAR, Issuer
 from issuer.qr import draw
+from trustsync.files import write_whole
 from verifier.certificate import DETECTED, Family
 from verifier.reasons import Reason, State
 

@@ -33,12 +33,12 @@ from issuer.certificates import COVID_19, PRODUCT, Kind, Person
 from issuer.documents import YELLOW_FEVER_PRODUCT, Facts
 from issuer.errors import IssuerError
 from issuer.families import COUNTRY, domain_of
-from issuer.files import write_whole
 from issuer.office import YEAR, Issued, Issuer
 from issuer.options import HASHES, METHODS, RESULTS, USES, build_parser
-from issuer.publish import ROOT, Publication
 from issuer.registry import FILE
+from trustsync.files import write_whole
 from trustsync.paths import data_dir
+from trustsync.publishing import ROOT, Publication
 from verifier.certificate import Family
 from verifier.families import shown_kid
 from verifier.times import written

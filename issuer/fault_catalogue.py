@@ -24,10 +24,10 @@ from issuer import certificates
 from issuer.certificates import Person
 from issuer.errors import IssuerError
 from issuer.faults import FAULTS, Fault
-from issuer.files import write_whole
 from issuer.office import Issuer
 from issuer.qr import draw
 from issuer.sealing import text_of
+from trustsync.files import write_whole
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.times import written
 

@@ -29,12 +29,13 @@ from issuer.documents import USUAL, Facts, document_of, own_entry
 from issuer.errors import IssuerError
 from issuer.families import ALGORITHMS, COUNTRY, ISSUED, domain_of, issuer_name
 from issuer.keys import Algorithm, EcdsaKey, SigningKey, generate, load
-from issuer.publish import RESIGN_AFTER, Publication, last_signed_at, publish
+from issuer.publish import publish
 from issuer.registry import IssuedRow, KeyRow, Registry
 from issuer.revocation import identifier_digest, signature_digest
 from issuer.sealing import Sealed, Signer, seal_document
 from issuer.seed import Stream, derive, new_seed
 from issuer.wellknown import HEALTH_CSCA, health_csca, health_csca_key
+from trustsync.publishing import RESIGN_AFTER, Publication, last_signed_at
 from trustsync.targets import PRODUCTION, TEST
 from verifier import chain
 from verifier.certificate import Family
@@ -369,8 +370,9 @@ class Issuer:
             return found[0]
         algorithm = _algorithm(domain, algorithm)
         for row in reversed(self.registry.signing_keys(domain)):
-            kind = (row.algorithm, row.environment, row.status)
-            if kind == (algorithm, environment, KeyStatus.ACTIVE) and may_sign(row):
+            kind = (row.algorithm, row.environment)
+            standing = row.status is not KeyStatus.WITHDRAWN
+            if standing and kind == (algorithm, environment) and may_sign(row):
                 return row
         family = next(each for each in ISSUED if domain_of(each) is domain)
         raise IssuerError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +19,7 @@ from issuer.certificates import Kind
 from issuer.documents import SEXES, USUAL
 from issuer.families import COUNTRY, ISSUED
 from issuer.keys import Algorithm
+from trustsync.arguments import instant, port
 from verifier.certificate import DETECTED, NOT_DETECTED, Family
 from verifier.trust import HashKind
 
@@ -42,16 +43,6 @@ EXAMPLES = """examples:
 """
 
 
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no instant such as 2021-11-30T12:00:00Z") from None
-    if instant.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} has no offset; write it as 2021-11-30T12:00:00Z")
-    return instant.astimezone(UTC).replace(microsecond=0)
-
-
 def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
@@ -68,12 +59,6 @@ def _kid(text: str) -> bytes:
     if len(kid) != 8:
         raise argparse.ArgumentTypeError(f"{text!r} is no KID; 16 hexadecimal digits are expected")
     return kid
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 (any free one) to 65535 are expected")
-    return int(text)
 
 
 def _positive(text: str) -> int:
@@ -133,7 +118,7 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
 
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--clock", type=_instant, metavar="T", help="the instant to take for now (default: now)"
+        "--clock", type=instant, metavar="T", help="the instant to take for now (default: now)"
     )
     common.add_argument("--json", action="store_true", help="answer with one JSON object")
     data = argparse.ArgumentParser(add_help=False)
@@ -183,7 +168,7 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         help="the issuer's directory, made when it is empty (default: a temporary one)",
     )
     _founding(serve, None)
-    serve.add_argument("--port", type=_port, default=0, help="port on 127.0.0.1 (default: 0, any free one)")
+    serve.add_argument("--port", type=port, default=0, help="port on 127.0.0.1 (default: 0, any free one)")
     serve.add_argument(
         "--ready-file",
         type=Path,
@@ -325,11 +310,11 @@ def _issue_options(parser: argparse.ArgumentParser) -> None:
     signing = parser.add_argument_group("signing")
     _algorithm(signing)
     signing.add_argument("--kid", type=_kid, metavar="KID", help="sign with this very key; hex, or its text")
-    signing.add_argument("--issued", type=_instant, metavar="INSTANT", help="iat (default: the clock)")
+    signing.add_argument("--issued", type=instant, metavar="INSTANT", help="iat (default: the clock)")
     expiry = signing.add_mutually_exclusive_group()
     expiry.add_argument(
         "--expires",
-        type=_instant,
+        type=instant,
         metavar="INSTANT",
         help="exp (default: a year after iat; none for ICVP, which holds for life)",
     )
@@ -371,7 +356,7 @@ def _issue_options(parser: argparse.ArgumentParser) -> None:
         "--maker", default=certificates.MAKER, metavar="CODE", help="ma (default: %(default)s)"
     )
     event.add_argument(
-        "--sampled", type=_instant, metavar="INSTANT", help="when the sample was taken (default: iat)"
+        "--sampled", type=instant, metavar="INSTANT", help="when the sample was taken (default: iat)"
     )
     event.add_argument(
         "--result", choices=list(RESULTS), default="negative", help="of the test (default: negative)"

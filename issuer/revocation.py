@@ -8,7 +8,7 @@ The rules this module keeps:
 * Entries are published by scope: a KID, a whole country where the KID is not known, a CSCA for its signers.
 
     entry = identifier_digest("URN:UVCI:01:XV:…")
-    targets = segments(registry.revoked())       # path → bytes, the index among them
+    targets = segments(registry.revoked(), held)       # path → bytes, the index among them
 
 Source: EU DCC gateway, revocation hash types.
 """
@@ -16,17 +16,12 @@ Source: EU DCC gateway, revocation hash types.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from issuer.keys import Algorithm
-from trustsync.targets import (
-    REVOCATION_INDEX_PATH,
-    SEGMENT_WIDTH,
-    SegmentRecord,
-    encode_index,
-    encode_segment,
-    segment_path,
-)
+from trustsync.deltas import grouped, plan_segments, revocation_targets
+from trustsync.segments import SegmentRecord
 from verifier.trust import HashKind
 
 DIGEST = 16  # bytes
@@ -43,14 +38,12 @@ def identifier_digest(identifier: str, country: str = "") -> bytes:
     return hashlib.sha256((country + identifier).encode()).digest()[:DIGEST]
 
 
-def segments(entries: Iterable[tuple[bytes, HashKind, bytes]]) -> dict[str, bytes]:
-    """The targets of the ``revocation`` role for these entries (scope, kind, digest)."""
-    grouped: dict[tuple[bytes, HashKind], list[bytes]] = {}
-    for scope, kind, entry in entries:
-        grouped.setdefault((scope, kind), []).append(entry)
-    targets, records = {}, []
-    for (scope, kind), digests in grouped.items():
-        path, data = segment_path(scope, kind), encode_segment(digests)
-        targets[path] = data
-        records.append(SegmentRecord(path, scope, kind, count=len(data) // SEGMENT_WIDTH))
-    return targets | {REVOCATION_INDEX_PATH: encode_index(records)}
+def segments(
+    entries: Iterable[tuple[bytes, HashKind, bytes]],
+    held: Mapping[SegmentRecord, bytes] = MappingProxyType({}),
+) -> dict[str, bytes]:
+    """The targets of the ``revocation`` role for these entries (scope, kind, digest).
+
+    held: the segments that are published now; what stands is kept, and what came is added beside it.
+    """
+    return revocation_targets(plan_segments(held, grouped(entries)))

@@ -66,12 +66,12 @@ def health_csca_key(registry: Registry, environment: str) -> EcdsaKey:
 def wellknown_files(registry: Registry, now: datetime) -> dict[str, bytes]:
     """The files by their path in the public directory."""
     rows = [row for row in registry.signing_keys() if row.environment == PRODUCTION]
-    active = [row for row in rows if row.status is KeyStatus.ACTIVE]
+    active = [row for row in rows if row.status is not KeyStatus.WITHDRAWN]
     country = registry.fact("country")
     files = {DID_DOCUMENT: _json(_did_document(did(country), active))}
     cards = [row for row in rows if row.domain is Domain.SHC]
     revoked = {row.kid: _revoked_cards(registry, row) for row in cards}
-    keys = [_card_key(row, len(revoked[row.kid])) for row in cards if row.status is KeyStatus.ACTIVE]
+    keys = [_card_key(row, len(revoked[row.kid])) for row in active if row.domain is Domain.SHC]
     files[JWKS] = _json({"keys": keys})
     for kid, rids in revoked.items():
         if rids:

@@ -2,7 +2,8 @@
 
 Signatures were checked before; here the content is. The rules this module keeps:
 
-* Pure: bytes in, an :class:`Accepted` out, or a RefusedError that names the place. No file, clock or network.
+* Bytes in, an :class:`Accepted` out, or a RefusedError that names the place. No clock and no network; of
+  files only segments, which may be too large to hold.
 * All or nothing. There is no partly accepted list.
 * A list without keys is never installed, and a segment that the index names must be there, whole and sorted.
 * Every bundle of rules must load here, before the first scan asks for it.
@@ -10,15 +11,25 @@ Signatures were checked before; here the content is. The rules this module keeps
 
     records = list_segments(index_bytes)              # what else has to be fetched
     accepted = accept({path: bytes, ...})
-    accepted.keys, accepted.segments, accepted.bundles, accepted.authorities
+    accepted.keys, accepted.segments, accepted.bundles, accepted.recognition
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
+from pathlib import Path
 
+from trustsync.canonical import TargetError
+from trustsync.declarations import POLICY_PATH, RECOGNITION_PATH, decode_policy, decode_recognition
 from trustsync.errors import Alarm, RefusedError
+from trustsync.segments import (
+    SegmentRecord,
+    allowed_missing,
+    check_segment,
+    check_segment_file,
+    decode_index,
+)
 from trustsync.targets import (
     KEYS_PATH,
     PRODUCTION,
@@ -26,17 +37,18 @@ from trustsync.targets import (
     RULES_PATH,
     AuthorityRecord,
     KeyRecord,
-    SegmentRecord,
-    TargetError,
-    check_segment,
-    decode_index,
     decode_keys,
 )
+from trustsync.trial import SELF_TEST_PATH, TrialCase, decode_trial
 from verifier.keys import KeyRefusedError, load_spki
 from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
+from verifier.recognition import Recognition
+from verifier.trust import Limits
 
 # The roles of the repository and the document that each of them must publish.
 DOCUMENTS = {"trust": KEYS_PATH, "revocation": REVOCATION_INDEX_PATH, "rules": RULES_PATH}
+# Documents that a repository may do without, and the role that speaks for each.
+OPTIONAL = {SELF_TEST_PATH: "trust", POLICY_PATH: "rules", RECOGNITION_PATH: "recognition"}
 
 MAX_DOCUMENT = 64 << 20  # bytes of one document: 20,000 key records with their certificates fit
 MAX_SEGMENT = 1 << 30  # bytes of one segment: the EU's planning maximum is 80 million entries of 8
@@ -47,35 +59,71 @@ MAX_SCOPE = 80
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The content of one list, every part of it checked."""
+    """The content of one list, every part of it checked.
+
+    recognition, limits: ``None`` where the list does not say. trial: certificates to try it with, see
+    :mod:`trustsync.trial`.
+    """
 
     keys: tuple[KeyRecord, ...]
     segments: tuple[SegmentRecord, ...]
     bundles: tuple[RuleBundle, ...]
     authorities: tuple[AuthorityRecord, ...] = ()
+    recognition: Recognition | None = None
+    limits: Limits | None = None
+    trial: tuple[TrialCase, ...] = ()
 
 
-def accept(targets: Mapping[str, bytes | memoryview], *, known: Set[SegmentRecord] = frozenset()) -> Accepted:
+def accept(
+    targets: Mapping[str, bytes],
+    *,
+    segment_file: Callable[[str], Path] | None = None,
+    known: Set[str] = frozenset(),
+) -> Accepted:
     """The list that these targets are, or a RefusedError.
 
-    targets: by path; a segment may be a view of a mapped file. known: segments that were accepted before
-    with these very bytes (by their hash), whose order need not be looked at again.
+    targets: by path. segment_file: where a segment lies as a file; without it segments are among the targets.
+    known: paths of segments that were accepted before with these very bytes (by their hash) and record, whose
+    order need not be looked at again.
     """
     try:
         # 1. Keys and authorities, 2. rules: canonical, counted, not empty; each key sound enough to be asked.
-        published = decode_keys(bytes(_present(targets, KEYS_PATH)))
+        published = decode_keys(_present(targets, KEYS_PATH))
         _check_keys(published.keys)
         _check_authorities(published.authorities)
-        bundles = decode_bundles(bytes(_present(targets, RULES_PATH)))
-        # 3. The index, and 4. every segment that it names.
-        segments = list_segments(bytes(_present(targets, REVOCATION_INDEX_PATH)))
+        bundles = decode_bundles(_present(targets, RULES_PATH))
+        # 3. The index, 4. every segment that it names, and what keys ask of them.
+        segments = list_segments(_present(targets, REVOCATION_INDEX_PATH))
         for record in segments:
+            if segment_file is not None:
+                if record.path not in known:
+                    check_segment_file(segment_file(record.path), record)
+                continue
             data = _present(targets, record.path)
-            if record not in known:
+            if record.path not in known:
                 check_segment(data, record)
+        _check_allowed(published.keys, segments)
+        # 5. What may be there: recognition, policy, certificates to try the list with.
+        said, policy, trial = (targets.get(path) for path in (RECOGNITION_PATH, POLICY_PATH, SELF_TEST_PATH))
+        return Accepted(
+            published.keys,
+            segments,
+            bundles,
+            published.authorities,
+            None if said is None else decode_recognition(said),
+            None if policy is None else decode_policy(policy),
+            () if trial is None else decode_trial(trial),
+        )
     except (TargetError, BundleError) as error:
         raise _refused(error) from error
-    return Accepted(published.keys, segments, bundles, published.authorities)
+
+
+def _check_allowed(keys: tuple[KeyRecord, ...], segments: tuple[SegmentRecord, ...]) -> None:
+    """Raise RefusedError where a key promises certificates that stay good and none are listed."""
+    for kid in allowed_missing(keys, segments):
+        raise _refused(
+            f"{KEYS_PATH}: KID {kid.hex()} has certificates that stay good, and no segment lists them"
+        )
 
 
 def _check_keys(records: tuple[KeyRecord, ...]) -> None:
@@ -135,7 +183,7 @@ def check_size(path: str, length: int) -> None:
         )
 
 
-def _present(targets: Mapping[str, bytes | memoryview], path: str) -> bytes | memoryview:
+def _present(targets: Mapping[str, bytes], path: str) -> bytes:
     data = targets.get(path)
     if data is None:
         raise _refused(f"{path}: missing")

@@ -3,16 +3,19 @@
 The rules this module keeps:
 
 * Results on stdout, talk on stderr; ``--json`` gives one object.
-* ``once`` exits 0 when the list in force is the published one, 1 when it could not be had, 2 on wrong use;
-  ``status`` exits 0 (FRESH, STALE-1), 10 (STALE-2, STALE-3) or 40.
+* ``once`` and ``import`` exit 0 when the list in force is the published one, 1 when it could not be had, 2 on
+  wrong use; ``status`` exits 0 (FRESH, STALE-1), 10 (STALE-2, STALE-3) or 40; ``verify`` 0 or 40.
+* What a person does to a unit is written down with a name: imports, confirmations of the clock, alarms seen.
 
     vaxgate-sync once --url http://127.0.0.1:8000 --root root.json
     vaxgate-sync status --json
+    vaxgate-sync import /media/stick --by "Nguyễn Thị Hoa"
 """
 
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import os
 import sys
@@ -20,19 +23,32 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from trustsync.errors import RefusedError, SettingsError, TrustSyncError
-from trustsync.paths import load_settings, trust_dir
+from trustsync.errors import Alarm, RefusedError, SettingsError, StoreError, TrustSyncError
+from trustsync.facts import STATE_NAME, StoreState, read_state
+from trustsync.paths import TrustSettings, load_settings, trust_dir
 from trustsync.status import Status, iso, read_status
 
+if TYPE_CHECKING:
+    from trustsync.sync import SyncConfig, SyncResult
+
 _MAX_ROOT = 1 << 20  # bytes of a root file
-_COUNTED = {"trust": "keys", "revocation": "entries", "rules": "bundles"}
+MAX_NAME = 120  # characters of who did something
+_COUNTED = {
+    "root": "keys",
+    "trust": "keys",
+    "revocation": "entries",
+    "rules": "bundles",
+    "recognition": "issuers",
+}
 _COLOURS = {0: "32", 10: "33", 40: "31"}
 _EXAMPLES = """examples:
   vaxgate-sync once --url https://trust.example --root root.json
-  vaxgate-sync once --config /etc/vaxgate/vaxgate.toml --json
-  vaxgate-sync status
+  vaxgate-sync once --if-due --config /etc/vaxgate/vaxgate.toml --json
+  vaxgate-sync import /media/stick/trust --by "Nguyễn Thị Hoa"
   vaxgate-sync status --json --at 2021-11-30T12:00:00Z
+  vaxgate-sync verify
 """
 
 
@@ -44,56 +60,238 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SettingsError as error:
         print(f"vaxgate-sync: {error}", file=sys.stderr)
         return 2
+    except TrustSyncError as error:
+        if options.json:
+            alarm = error.alarm.value if isinstance(error, RefusedError) else None
+            _tell({"ok": False, "error": str(error), "alarm": alarm})
+        print(f"vaxgate-sync: {error}", file=sys.stderr)
+        return 1
+
+
+# --- Bringing the list up to date -------------------------------------------------------------------------
 
 
 def _once(options: argparse.Namespace) -> int:
-    from trustsync.sync import SyncConfig, sync_once  # `status` needs no TUF and no network
+    from trustsync import timesources
+    from trustsync.schedule import is_due
 
     settings = load_settings(options.config)
-    url, root = options.url or settings.url, options.root or settings.root
-    if not url or not root:
+    url = options.url or settings.url
+    if not url:
         raise SettingsError(
             "the repository is not named; give --url and --root, or url and root in [trust] of vaxgate.toml"
         )
-    config = SyncConfig(url=_checked(url), root=_root_bytes(root), store=_store(options))
+    now = options.at or datetime.now(UTC)
+    store = _store(options, settings)
+    config = _config(options, settings, url=_checked(url))
+    state = _known_state(store)
+    if options.if_due and not is_due(state.next_try, now):
+        if not options.at:
+            _note_clock(store, state)
+        words = f"not due before {iso(state.next_try)}"
+        _tell({"ok": True, "due": False, "next_try": iso(state.next_try)}) if options.json else print(words)
+        return 0
+    if options.at:
+        return _synced(options, config, now, settings)
+    proof = timesources.authenticated(settings, state.clock, tell=lambda why: print(why, file=sys.stderr))
+    return _synced(
+        options,
+        config,
+        now,
+        settings,
+        reading=timesources.reading(),
+        proven=None if proof is None else proof.reading,
+    )
+
+
+def _known_state(store: Path) -> StoreState:
+    """The facts of the store; none where it is damaged, which the sync mends."""
     try:
-        now = options.at or datetime.now(UTC)
-        result = sync_once(config, now=now, progress=lambda step: print(step, file=sys.stderr))
-    except SettingsError:
+        return read_state(store / STATE_NAME) or StoreState()
+    except StoreError:
+        return StoreState()
+
+
+def _note_clock(store: Path, state: StoreState) -> None:
+    """Between two syncs the clock is written down each hour, so that one that is set back is noticed."""
+    from trustsync import timesources
+    from trustsync.schedule import note_is_due
+    from trustsync.state import StateDatabase
+    from trustsync.sync import single_instance
+
+    reading = timesources.reading()
+    if note_is_due(reading, state.clock):
+        with single_instance(store), StateDatabase(store / STATE_NAME) as database:
+            database.note_clock(reading, None)
+
+
+def _import(options: argparse.Namespace) -> int:
+    from trustsync import timesources
+
+    settings = load_settings(options.config)
+    folder: Path = options.folder
+    if not (folder / "metadata").is_dir():
+        raise SettingsError(
+            f"{folder}: no trust repository; the folder that holds metadata/ and targets/ is expected"
+        )
+    config = _config(options, settings, folder=folder)
+    now = options.at or datetime.now(UTC)
+    reading = None if options.at else timesources.reading()
+    return _synced(options, config, now, settings, reading=reading, by=_who(options))
+
+
+def _synced(
+    options: argparse.Namespace,
+    config: SyncConfig,
+    now: datetime,
+    settings: TrustSettings,
+    *,
+    by: str | None = None,
+    **clock: Any,
+) -> int:
+    """One sync with everything that stands round it: what was done and by whom, and when the next one is
+    due."""
+    from trustsync.sync import sync_once
+
+    outcome = "failed"
+    try:
+        result = sync_once(config, now=now, progress=lambda step: print(step, file=sys.stderr), **clock)
+        outcome = f"generation {result.generation}, {'new' if result.changed else 'unchanged'}"
+    except RefusedError as error:
+        outcome = f"refused, {error.alarm.value}"
         raise
-    except TrustSyncError as error:
-        alarm = error.alarm.value if isinstance(error, RefusedError) else None
-        if options.json:
-            print(json.dumps({"ok": False, "error": str(error), "alarm": alarm}, ensure_ascii=False))
-        print(f"vaxgate-sync: {error}", file=sys.stderr)
-        return 1
-    if options.json:
-        answer = {
-            "ok": True,
-            "changed": result.changed,
-            "generation": result.generation,
-            "signed_at": iso(result.signed_at),
-            "fetched": list(result.fetched),
-            "linked": list(result.linked),
-            "requests": result.requests,
-            "received": result.received,
-        }
-        print(json.dumps(answer, ensure_ascii=False))
-    else:
-        word = "new" if result.changed else "unchanged"
-        print(f"list {word}: generation {result.generation}, signed {iso(result.signed_at)}")
+    finally:
+        _note(config, now, settings, None if by is None else (by, outcome))
+    _tell(_facts(result)) if options.json else print(_words(result))
     return 0
 
 
+def _note(
+    config: SyncConfig, now: datetime, settings: TrustSettings, imported: tuple[str, str] | None
+) -> None:
+    """Write down an import, and when the next sync is due. What cannot be written was said before."""
+    import random
+
+    from trustsync.device import device_key
+    from trustsync.schedule import next_try
+    from trustsync.state import StateDatabase
+    from trustsync.sync import single_instance
+    from verifier.trust import list_state
+
+    try:
+        state = _known_state(config.store)
+        due = next_try(
+            now=now,
+            state=None if state.active is None else list_state(now - state.active.signed_at),
+            device=bytes(device_key(config.store).verify_key),
+            failures=state.failures,
+            rng=random.Random(),  # noqa: S311 - jitter, no secret
+            zone=settings.time_zone,
+        )
+        with single_instance(config.store), StateDatabase(config.store / STATE_NAME) as database:
+            if imported is not None:
+                who, outcome = imported
+                database.record_operation(now, who, "import", f"{config.folder}: {outcome}")
+            database.set_next_try(due)
+    except TrustSyncError as error:
+        print(f"vaxgate-sync: {error}", file=sys.stderr)
+
+
+def _facts(result: SyncResult) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "changed": result.changed,
+        "generation": result.generation,
+        "signed_at": iso(result.signed_at),
+        "fetched": list(result.fetched),
+        "linked": list(result.linked),
+        "requests": result.requests,
+        "received": result.received,
+    }
+
+
+def _words(result: SyncResult) -> str:
+    word = "new" if result.changed else "unchanged"
+    return f"list {word}: generation {result.generation}, signed {iso(result.signed_at)}"
+
+
+# --- What a person does -----------------------------------------------------------------------------------
+
+
+def _confirm_clock(options: argparse.Namespace) -> int:
+    from trustsync import timesources
+
+    reading = timesources.reading()
+    with _database(options) as database:
+        database.confirm_clock(reading, _who(options))
+    words = f"clock confirmed: {iso(reading.wall)}"
+    _tell({"ok": True, "confirmed": iso(reading.wall)}) if options.json else print(words)
+    return 0
+
+
+def _acknowledge(options: argparse.Namespace) -> int:
+    with _database(options) as database:
+        stood = database.acknowledge(options.alarm, datetime.now(UTC), _who(options))
+    words = f"{options.alarm}: {'taken down' if stood else 'does not stand'}"
+    _tell({"ok": True, "alarm": options.alarm.value, "stood": stood}) if options.json else print(words)
+    return 0
+
+
+def _seed(options: argparse.Namespace) -> int:
+    from trustsync.seed import write_seed
+
+    settings = load_settings(options.config)
+    seed = write_seed(_store(options, settings), options.out, datetime.now(UTC))
+    words = f"seed {options.out}: generation {seed.slot.number}, signed {iso(seed.slot.signed_at)}"
+    facts = {"ok": True, "generation": seed.slot.number, "signed_at": iso(seed.slot.signed_at)}
+    _tell(facts) if options.json else print(words)
+    return 0
+
+
+# --- Saying how the list stands ---------------------------------------------------------------------------
+
+
 def _status(options: argparse.Namespace) -> int:
+    from verifier.clocks import Reading
+
+    settings = load_settings(options.config)
+    store = _store(options, settings)
     now = options.at or datetime.now(UTC)
-    store = _store(options)
-    status = read_status(store, now)
+    status = read_status(store, now, seed=settings.seed, clock=Reading(now) if options.at else None)
     if options.json:
-        print(json.dumps(status.as_json() | {"store": str(store)}, ensure_ascii=False))
+        _tell(status.as_json() | {"store": str(store)})
     else:
         print(_for_people(status, store))
     return status.exit_code
+
+
+def _verify(options: argparse.Namespace) -> int:
+    """Every byte of the generation in force, and of the one before it, against its digest."""
+    from trustsync import generation
+
+    store = _store(options, load_settings(options.config))
+    state = read_state(store / STATE_NAME) or StoreState()
+    answer: dict[str, Any] = {"ok": state.active is not None, "generations": []}
+    for slot in (state.active, state.previous):
+        if slot is None:
+            continue
+        directory = generation.directory_of(store, slot.number)
+        try:
+            held = generation.inspect(directory, slot.digest)
+            faults = dict(held.faults)
+            size = sum(record.size for record in held.manifest.files.values())
+        except StoreError as error:
+            faults, size = {generation.MANIFEST: str(error)}, 0
+        answer["ok"] = answer["ok"] and (not faults or slot is not state.active)
+        answer["generations"].append({"generation": slot.number, "bytes": size, "faults": faults})
+        if not options.json:
+            told = "; ".join(f"{name}: {fault}" for name, fault in faults.items()) or f"{size} bytes, whole"
+            print(f"generation {slot.number}: {told}")
+    if options.json:
+        _tell(answer)
+    elif state.active is None:
+        print(f"no trust list was ever installed in {store}")
+    return 0 if answer["ok"] else 40
 
 
 def _for_people(status: Status, store: Path) -> str:
@@ -102,33 +300,104 @@ def _for_people(status: Status, store: Path) -> str:
         state = f"\x1b[{_COLOURS[status.exit_code]}m{state}\x1b[0m"
     lines = [f"state       {state}", f"clock       {status.clock.value}", f"store       {store}"]
     if status.signed_at is not None and status.age_s is not None:
-        lines.append(f"signed at   {iso(status.signed_at)} ({status.age_s / 3600:.1f} h ago)")
+        lines.append(f"signed at   {iso(status.signed_at)} ({_ago(status.age_s)})")
     if status.generation is not None:
-        lines.append(f"generation  {status.generation}")
+        lines.append(f"generation  {status.generation} ({status.origin or 'not usable'})")
     for name, item in status.sets.items():
+        age = "" if item.signed_at is None else f"signed {iso(item.signed_at)}, "
         lines.append(
-            f"  {name:<12}version {item.version}, {item.count} {_COUNTED[name]}, expires {iso(item.expires)}"
+            f"  {name:<12}version {item.version}, {item.count} {_COUNTED.get(name, 'rows')}, "
+            f"{age}expires {iso(item.expires)}"
         )
+    if status.next_try is not None:
+        lines.append(f"next try    {iso(status.next_try)}")
     if status.last_error is not None:
         lines.append(f"last error  {status.last_error}")
     lines.extend(f"alarm       {alarm.code.value} since {iso(alarm.at)}" for alarm in status.alarms)
+    lines.extend(f"operation   {iso(o.at)} {o.who}: {o.what} {o.detail}" for o in status.operations[:5])
     return "\n".join(lines)
 
 
-def _store(options: argparse.Namespace) -> Path:
+def _ago(seconds: int) -> str:
+    return f"{seconds / 3600:.1f} h ago" if seconds < 72 * 3600 else f"{seconds // 86400} days ago"
+
+
+# --- Options ----------------------------------------------------------------------------------------------
+
+
+def _tell(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer, ensure_ascii=False))
+
+
+def _config(
+    options: argparse.Namespace, settings: TrustSettings, url: str = "", folder: Path | None = None
+) -> SyncConfig:
+    from trustsync.fetcher import tls_context
+    from trustsync.sync import SyncConfig
+
+    root = options.root or settings.root
+    if not root:
+        raise SettingsError("the pinned root is not named; give --root, or root in [trust] of vaxgate.toml")
+    pinned = None if settings.tls_roots is None else _read(settings.tls_roots, "the TLS roots")
+    return SyncConfig(
+        url=url,
+        root=_root_bytes(root),
+        store=_store(options, settings),
+        tls=None if pinned is None else tls_context(pinned),
+        seed=settings.seed,
+        folder=folder,
+    )
+
+
+def _database(options: argparse.Namespace) -> Any:
+    """The state database of a store that is there, under its lock."""
+    from contextlib import contextmanager
+
+    from trustsync.state import StateDatabase
+    from trustsync.sync import single_instance
+
+    store = _store(options, load_settings(options.config))
+    if not (store / STATE_NAME).exists():
+        raise SettingsError(f"{store}: no trust store; sync first")
+
+    @contextmanager
+    def opened() -> Any:
+        with single_instance(store), StateDatabase(store / STATE_NAME) as database:
+            yield database
+
+    return opened()
+
+
+def _who(options: argparse.Namespace) -> str:
+    """Who does this: as given, else the user of this session."""
+    try:
+        name = options.by or os.environ.get("SUDO_USER") or getpass.getuser()
+    except (OSError, KeyError) as error:
+        raise SettingsError("who does this? Give --by NAME") from error
+    if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
+        raise SettingsError(f"--by: a name of 1 to {MAX_NAME} printable characters is expected")
+    return str(name.strip())
+
+
+def _store(options: argparse.Namespace, settings: TrustSettings) -> Path:
     if options.store is not None:
         return Path(options.store)
-    return load_settings(options.config).store or trust_dir()
+    return settings.store or trust_dir()
 
 
-def _root_bytes(path: Path) -> bytes:
+def _read(path: Path, what: str) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_ROOT + 1)
     except OSError as error:
-        raise SettingsError(f"the root {path} cannot be read: {error.strerror}") from error
+        raise SettingsError(f"{what} {path} cannot be read: {error.strerror}") from error
     if len(data) > _MAX_ROOT:
-        raise SettingsError(f"the root {path} is larger than {_MAX_ROOT} bytes; that is no root")
+        raise SettingsError(f"{what} {path}: larger than {_MAX_ROOT} bytes; that cannot be right")
+    return data
+
+
+def _root_bytes(path: Path) -> bytes:
+    data = _read(path, "the root")
     try:
         is_root = json.loads(data)["signed"]["_type"] == "root"
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -171,34 +440,88 @@ def _parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--json", action="store_true", help="answer with one JSON object")
 
-    once = verbs.add_parser(
+    def verb(name: str, run: Any, summary: str, description: str, example: str) -> argparse.ArgumentParser:
+        added = verbs.add_parser(
+            name,
+            parents=[shared],
+            help=summary,
+            description=description,
+            epilog=f"example:\n  vaxgate-sync {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        added.set_defaults(run=run)
+        return added
+
+    once = verb(
         "once",
-        parents=[shared],
-        help="sync now",
-        description="Fetches the published list, proves it, and puts it in force.",
-        epilog="example:\n  vaxgate-sync once --url http://127.0.0.1:8000 --root root.json",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _once,
+        "sync now",
+        "Fetches the published list, proves it, and puts it in force.",
+        "once --url http://127.0.0.1:8000 --root root.json",
     )
     once.add_argument("--url", help="address of the repository, above metadata/ and targets/")
-    once.add_argument("--root", type=Path, metavar="ROOT.json", help="the pinned root")
     once.add_argument(
-        "--at",
-        type=_instant,
-        metavar="INSTANT",
-        help="sync as of this instant, for CI against an issuer with a --clock (default: now)",
+        "--if-due",
+        action="store_true",
+        help="only when the next try has come: nightly while FRESH, else every quarter of an hour",
     )
-    once.set_defaults(run=_once)
-
-    status = verbs.add_parser(
+    imported = verb(
+        "import",
+        _import,
+        "take the list from a folder, as a USB stick brings it",
+        "The same files, checked by the same code as over the network. A list that expired on its way, by at "
+        "most 30 days, may be taken when it is newer than ours; its age still decides the colour of results.",
+        'import /media/stick/trust --by "Nguyễn Thị Hoa"',
+    )
+    imported.add_argument("folder", type=Path, metavar="DIR", help="holds metadata/ and targets/")
+    for each in (once, imported):
+        each.add_argument("--root", type=Path, metavar="ROOT.json", help="the pinned root")
+        each.add_argument(
+            "--at",
+            type=_instant,
+            metavar="INSTANT",
+            help="as of this instant, for CI against an issuer with a --clock (default: now)",
+        )
+    status = verb(
         "status",
-        parents=[shared],
-        help="say how the list stands",
-        description="Exit status: 0 FRESH or STALE-1, 10 STALE-2 or STALE-3, 40 otherwise.",
-        epilog="example:\n  vaxgate-sync status --json --at 2021-11-30T12:00:00Z",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        _status,
+        "say how the list stands",
+        "Exit status: 0 FRESH or STALE-1, 10 STALE-2 or STALE-3, 40 otherwise.",
+        "status --json --at 2021-11-30T12:00:00Z",
     )
     status.add_argument("--at", type=_instant, metavar="INSTANT", help="as of this instant (default: now)")
-    status.set_defaults(run=_status)
+    verb(
+        "verify",
+        _verify,
+        "hold every byte of the list in force against its digest",
+        "Looks at the generation in force and the one kept behind it. Exit status: 0 whole, 40 not.",
+        "verify --json",
+    )
+    confirm = verb(
+        "confirm-clock",
+        _confirm_clock,
+        "a supervisor says that this machine's clock is right",
+        "For a unit without a network whose clock is doubted. Written down with the name.",
+        'confirm-clock --by "Nguyễn Thị Hoa"',
+    )
+    acknowledge = verb(
+        "acknowledge",
+        _acknowledge,
+        "a supervisor has seen an alarm",
+        "Takes a standing alarm down, as ROLLBACK, which otherwise stays until a newer list came.",
+        'acknowledge ROLLBACK --by "Nguyễn Thị Hoa"',
+    )
+    acknowledge.add_argument("alarm", type=Alarm, metavar="ALARM", help=", ".join(Alarm))
+    for each in (imported, confirm, acknowledge):
+        each.add_argument("--by", metavar="NAME", help="who does this (default: the user of this session)")
+    seed = verb(
+        "seed",
+        _seed,
+        "copy the list in force into a folder, for an image",
+        "Whoever builds an image puts the folder at /usr/share/vaxgate/seed.",
+        "seed build/seed",
+    )
+    seed.add_argument("out", type=Path, metavar="OUT", help="folder that is not there yet")
     return parser
 
 

@@ -5,6 +5,9 @@ The rules this module keeps:
 * The pinned root is given as bytes on every start and walked again; what lies on disk is never the anchor.
 * The reference time is ours. python-tuf has no public setter for it, so the attribute is proven to exist
   **and to act** before a single request; where it does not, nothing is fetched.
+* Grace is for a stick that took days to arrive: newer metadata, expired by so much at most. It never judges a
+  root, and what is no newer than ours gains nothing by it. The network path has none: there it would
+  lengthen the life of a stolen key.
 * Targets are streamed to the file they will live in, never through memory or a second copy.
 * Every error of the library leaves here as one of ours, with the alarm that it means.
 
@@ -20,12 +23,15 @@ import contextlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import overload
 from urllib.parse import quote, unquote
 
 from tuf.api import exceptions as tuf_errors
 from tuf.api.metadata import (  # type: ignore[attr-defined]  # python-tuf re-exports them unmarked
     Metadata,
     Root,
+    Signed,
+    Snapshot,
     TargetFile,
     Targets,
     Timestamp,
@@ -35,10 +41,13 @@ from tuf.ngclient.config import UpdaterConfig
 from tuf.ngclient.updater import Updater
 
 from trustsync.errors import Alarm, FetchError, RefusedError, StoreError, TrustSyncError
-from trustsync.fetcher import CutShortError, Fetcher
+from trustsync.fetcher import CutShortError, RepositoryFetcher
+from trustsync.folder import FOLDER_URL
 from trustsync.state import StoredMetadata
 from trustsync.targets import SIGNED_AT_FIELD
+from trustsync.transfer import obtain
 
+IMPORT_GRACE = timedelta(days=30)  # of an offline import, see Repository
 _ROOTS = "root_history"
 # Bytes of a role's metadata: the revocation role names each of up to MAX_SEGMENTS segments in about 200.
 _MAX_ROLE = 16 << 20
@@ -47,48 +56,82 @@ _MAX_ROLE = 16 << 20
 class Repository:
     """The far end, as far as it has been proven.
 
-    work: an empty directory for python-tuf's own files, where ``stored`` is laid out first.
+    url: above ``metadata/`` and ``targets/``; ``None`` for the directory of a FolderFetcher. metadata_url,
+    targets_url: where they lie elsewhere. work: an empty directory for python-tuf's own files, where
+    ``stored`` is laid out first. grace: how long metadata newer than ours may be expired, roots excepted.
+    unfinished: what we hold was never installed, see :func:`is_unfinished`; the grace then holds for it too.
     """
 
     def __init__(
         self,
-        url: str,
+        url: str | None,
         root: bytes,
         work: Path,
-        fetcher: Fetcher,
+        fetcher: RepositoryFetcher,
         *,
         reference_time: datetime,
         stored: tuple[StoredMetadata, ...] = (),
+        grace: timedelta | None = None,
+        unfinished: bool = False,
+        metadata_url: str | None = None,
+        targets_url: str | None = None,
     ) -> None:
-        base = url.rstrip("/")
+        base = (FOLDER_URL if url is None else url).rstrip("/")
         self._work = work
-        self._targets_url = f"{base}/targets"
+        self._targets_url = (targets_url or f"{base}/targets").rstrip("/")
+        self._timestamp_url = f"{(metadata_url or f'{base}/metadata').rstrip('/')}/{Timestamp.type}.json"
         self._fetcher = fetcher
+        self._held_snapshot = next((item.data for item in stored if item.role == Snapshot.type), None)
         _lay_out(work, stored)
-        with _in_our_words():
+        with self._in_our_words():
             self._anchor = Metadata[Root].from_bytes(root).signed.version
             self._updater = Updater(
                 str(work),
-                f"{base}/metadata/",
+                self._timestamp_url.removesuffix(f"{Timestamp.type}.json"),
                 fetcher=fetcher,
                 config=UpdaterConfig(targets_max_length=_MAX_ROLE),
                 bootstrap=root,
             )
         self._set_reference_time(reference_time)
+        if grace is not None:
+            self._grant(grace, unfinished)
+
+    @property
+    def timestamp_url(self) -> str:
+        """The address of the timestamp, the one that changes under its name."""
+        return self._timestamp_url
 
     def refresh(self) -> None:
         """Bring root, timestamp, snapshot and targets up to date. Raises FetchError or RefusedError."""
-        with _in_our_words():
+        with self._in_our_words():
             self._updater.refresh()
 
+    def find(self, path: str) -> TargetFile | None:
+        """What is signed about a target, ``None`` when no role that may speak for it does.
+
+        Loads the roles on the way to it. Raises FetchError or RefusedError.
+        """
+        with self._in_our_words():
+            return self._updater.get_targetinfo(path)
+
     def target(self, path: str) -> TargetFile:
-        """What is signed about a target; loads the roles on the way to it."""
-        with _in_our_words():
-            info = self._updater.get_targetinfo(path)
-        if info is None or "sha256" not in info.hashes:
+        """What is signed about a target that must exist, with a SHA-256."""
+        info = self.target_or_none(path)
+        if info is None:
             raise RefusedError(
-                f"{path}: no role that may speak for it signs it with a SHA-256; "
-                "the list in force stays, and the publisher must be told",
+                f"{path}: no role that may speak for it signs it; the list in force stays, and the "
+                "publisher must be told",
+                Alarm.CONTENT,
+            )
+        return info
+
+    def target_or_none(self, path: str) -> TargetFile | None:
+        """What is signed about a target that need not exist. Without a SHA-256 it is refused all the same."""
+        info = self.find(path)
+        if info is not None and "sha256" not in info.hashes:
+            raise RefusedError(
+                f"{path}: it is signed without a SHA-256; the list in force stays, and the publisher must "
+                "be told",
                 Alarm.CONTENT,
             )
         return info
@@ -101,6 +144,13 @@ class Repository:
                 f"the repository delegates nothing to the role {name}; the list in force stays", Alarm.CONTENT
             )
         return signed
+
+    def delegates(self, name: str) -> bool:
+        """Whether the top role delegates to a role of this name; false before :meth:`refresh`."""
+        top = self._updater._trusted_set.get(Targets.type)
+        if not isinstance(top, Targets) or top.delegations is None:
+            return False
+        return name in (top.delegations.roles or {})
 
     def check_expiry(self, instant: datetime) -> None:
         """Raise RefusedError when anything that was loaded is past its expiry at ``instant``.
@@ -125,22 +175,52 @@ class Repository:
         signed = self._updater._trusted_set.get(Timestamp.type)
         return signed if isinstance(signed, Timestamp) else None
 
-    def download(self, info: TargetFile, destination: Path) -> None:
-        """Stream a target into ``destination`` and hold it against its signed length and hashes."""
-        folder, _, name = info.path.rpartition("/")
-        url = f"{self._targets_url}/{folder}/{info.hashes['sha256']}.{name}"
-        with _in_our_words():
-            received = 0
-            with destination.open("xb") as file:
-                for chunk in self._fetcher.fetch(url):
-                    received += len(chunk)
-                    if received > info.length:
-                        raise tuf_errors.DownloadLengthMismatchError(
-                            f"{info.path}: more than the signed {info.length} bytes came"
-                        )
-                    file.write(chunk)
-            with destination.open("rb") as file:
-                info.verify_length_and_hashes(file)
+    @property
+    def root(self) -> Root:
+        """The newest root that is proven."""
+        return self._updater._trusted_set.root
+
+    @property
+    def snapshot_version(self) -> int | None:
+        """The version of the snapshot that is proven, ``None`` before any was."""
+        signed = self._updater._trusted_set.get(Snapshot.type)
+        return signed.version if isinstance(signed, Snapshot) else None
+
+    @property
+    def same_snapshot(self) -> bool:
+        """Whether the snapshot that is proven is, byte for byte, the one that was held before.
+
+        Then every role below it has the version that it had, and nothing but the timestamp can be new.
+        """
+        if self._held_snapshot is None or self.snapshot_version is None:
+            return False
+        return (self._work / f"{Snapshot.type}.json").read_bytes() == self._held_snapshot
+
+    def download(self, info: TargetFile, destination: Path, partial: Path | None = None) -> None:
+        """Stream a target into ``destination`` and hold it against its signed length and hashes.
+
+        partial: a file on the same file system that takes the bytes first and keeps them when the transfer
+        breaks; the next call goes on from there. Raises FetchError, RefusedError, OSError.
+        """
+        file = destination if partial is None else partial
+        if partial is None:
+            destination.touch(exist_ok=False)
+        try:
+            with self._in_our_words():
+                obtain(self._fetcher, self._url_of(info), info, file)
+        except BaseException:
+            if partial is None:
+                destination.unlink(missing_ok=True)
+            raise
+        if partial is not None:
+            partial.replace(destination)
+
+    def _url_of(self, info: TargetFile) -> str:
+        if not self._updater._trusted_set.root.consistent_snapshot:
+            return f"{self._targets_url}/{info.path}"
+        folder, slash, name = info.path.rpartition("/")
+        prefix = info.hashes.get("sha256") or next(iter(info.hashes.values()))
+        return f"{self._targets_url}/{folder}{slash}{prefix}.{name}"
 
     def proven(self) -> tuple[StoredMetadata, ...]:
         """The files that are verified by now, also when a later step failed.
@@ -197,24 +277,76 @@ class Repository:
             return False
         return False
 
+    def _grant(self, grace: timedelta, unfinished: bool) -> None:
+        """Let everything below the root be judged as of ``grace`` ago, if the timestamp is newer than ours.
 
-def signed_at(timestamp: Timestamp) -> datetime:
-    """The instant at which a timestamp was signed, by its own signed word.
+        The final root and the newness of the timestamp are both looked at when a timestamp is given to
+        python-tuf, so its method is wrapped here: the root is held against the true time, and a timestamp of
+        the version that we hold takes the grace back before the snapshot is looked at. It does not where an
+        import broke off between the metadata and the data: the same stick must be able to end it.
+        """
+        trusted = self._updater._trusted_set
+        strict, judge = trusted.reference_time, trusted.update_timestamp
 
-    Raises RefusedError when it is missing, no instant with an offset, or after the timestamp's expiry.
+        def update_timestamp(data: bytes) -> Timestamp:
+            if trusted.root.is_expired(strict):
+                raise tuf_errors.ExpiredMetadataError("Final root.json is expired")
+            try:
+                return judge(data)
+            except tuf_errors.EqualVersionNumberError:
+                if not unfinished:
+                    trusted.reference_time = strict
+                raise
+
+        trusted.reference_time = strict - grace
+        trusted.update_timestamp = update_timestamp  # type: ignore[method-assign]
+
+    def _in_our_words(self) -> contextlib.AbstractContextManager[None]:
+        return _in_our_words(self._fetcher.advice)
+
+
+@overload
+def signed_at(signed: Timestamp) -> datetime: ...
+
+
+@overload
+def signed_at(signed: Signed) -> datetime | None: ...
+
+
+def signed_at(signed: Signed) -> datetime | None:
+    """The instant at which a role was signed, by its own signed word; ``None`` where it says nothing.
+
+    A timestamp must say it. Raises RefusedError when it does not, or when what any role says is no instant
+    with an offset, or after the role's expiry.
     """
-    text = timestamp.unrecognized_fields.get(SIGNED_AT_FIELD)
+    text = signed.unrecognized_fields.get(SIGNED_AT_FIELD)
+    if text is None and not isinstance(signed, Timestamp):
+        return None
     try:
         instant = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         instant = None
-    if instant is None or instant.tzinfo is None or instant > timestamp.expires:
+    if instant is None or instant.tzinfo is None or instant > signed.expires:
         raise RefusedError(
-            f"the timestamp does not say when it was signed ({SIGNED_AT_FIELD}), so the age of the list "
-            "would be unknown; the list in force stays, and the publisher must be told",
+            f"the {signed.type} role does not say when it was signed ({SIGNED_AT_FIELD}), so the age of "
+            "the list would be unknown; the list in force stays, and the publisher must be told",
             Alarm.CONTENT,
         )
     return instant.astimezone(UTC)
+
+
+def root_version(root: bytes) -> int:
+    """The version of a root that holds by its own signatures. Raises RefusedError when it does not."""
+    with _in_our_words():
+        given = Metadata[Root].from_bytes(root)
+        if not isinstance(given.signed, Root):
+            raise RefusedError(
+                f"the file is a {given.signed.type}, not a root; nothing was changed. Give the "
+                "publisher's root.json",
+                Alarm.ANCHOR,
+            )
+        given.signed.verify_delegate(Root.type, given.signed_bytes, given.signatures)
+    return given.signed.version
 
 
 def check_anchor(root: bytes, stored: tuple[StoredMetadata, ...]) -> None:
@@ -232,6 +364,19 @@ def check_anchor(root: bytes, stored: tuple[StoredMetadata, ...]) -> None:
                     "repository was really set up anew, start with an empty store",
                     Alarm.ANCHOR,
                 )
+
+
+def is_unfinished(stored: tuple[StoredMetadata, ...], in_force: datetime | None) -> bool:
+    """Whether the timestamp that is held is newer than the list in force, signed at ``in_force``.
+
+    So it is after a sync that proved the metadata and could not install the data.
+    """
+    for item in stored:
+        if item.role == Timestamp.type:
+            with contextlib.suppress(DeserializationError, RefusedError):
+                held = signed_at(Metadata[Timestamp].from_bytes(item.data).signed)
+                return in_force is None or held > in_force
+    return False
 
 
 def _lay_out(work: Path, stored: tuple[StoredMetadata, ...]) -> None:
@@ -255,7 +400,7 @@ _REFUSALS: tuple[tuple[type[Exception], Alarm, str], ...] = (
 
 
 @contextlib.contextmanager
-def _in_our_words() -> Iterator[None]:
+def _in_our_words(advice: str = "Look at the file") -> Iterator[None]:
     try:
         yield
     except TrustSyncError:
@@ -270,5 +415,5 @@ def _in_our_words() -> Iterator[None]:
                 ) from error
         raise FetchError(
             f"the repository could not be read: {error}; the list in force stays and ages. "
-            "Look at the network and the address, then try again"
+            f"{advice}, then try again"
         ) from error

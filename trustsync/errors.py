@@ -18,7 +18,10 @@ from enum import StrEnum
 
 
 class Alarm(StrEnum):
-    """Why a list was refused, as the fleet is told. ROLLBACK stays until a higher version arrived."""
+    """Why a list was refused, as the fleet is told. ROLLBACK stays until a higher version arrived, or a
+    supervisor has acknowledged it. CORRUPT: the list in force is damaged on the card, and another one stands
+    in.
+    """
 
     ROLLBACK = "ROLLBACK"
     SIGNATURE = "SIGNATURE"
@@ -30,6 +33,7 @@ class Alarm(StrEnum):
     CONTENT = "CONTENT"
     ANCHOR = "ANCHOR"
     SELF_TEST = "SELF_TEST"
+    CORRUPT = "CORRUPT"
 
 
 class TrustSyncError(Exception):
@@ -58,6 +62,10 @@ class RefusedError(TrustSyncError):
 
 class StoreError(TrustSyncError):
     """The store on this machine cannot be read or written, or is not what was put there."""
+
+
+class DamagedError(StoreError):
+    """The state database is not what was written; the sync makes it anew from what was signed."""
 
 
 class NoListError(TrustSyncError):

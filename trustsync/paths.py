@@ -16,25 +16,36 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from trustsync.errors import SettingsError
 
 CONFIG_NAME = "vaxgate.toml"
 _SYSTEM_DATA = Path("/var/lib/vaxgate")
+_SYSTEM_SEED = Path("/usr/share/vaxgate/seed")
 _SYSTEM_CONFIG = Path("/etc/vaxgate") / CONFIG_NAME
 _MAX_CONFIG = 1 << 20  # bytes of a configuration file
 
 
 @dataclass(frozen=True, slots=True)
 class TrustSettings:
-    """The section ``[trust]``. url: of the repository. root: file of the pinned root. store: directory."""
+    """What the sync reads of the configuration.
+
+    url: of the repository. root: file of the pinned root. store: directory. seed: directory of the image's
+    seed. tls_roots: PEM file; only these may vouch for the server. rtc: directory of a real-time clock that
+    is believed. time_zone: of the site, whose night is meant.
+    """
 
     url: str | None = None
     root: Path | None = None
     store: Path | None = None
+    seed: Path | None = None
+    tls_roots: Path | None = None
+    rtc: Path | None = None
+    time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Ho_Chi_Minh"))
 
 
 def data_dir(environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> Path:
@@ -51,6 +62,11 @@ def trust_dir() -> Path:
     return data_dir() / "trust"
 
 
+def seed_dir() -> Path | None:
+    """Where the image of this machine carries a list, if it does."""
+    return _SYSTEM_SEED if _SYSTEM_SEED.is_dir() else None
+
+
 def config_file() -> Path | None:
     """The file in force: ``VAXGATE_CONFIG``, ``vaxgate.toml`` here, the one in ``/etc/vaxgate``, or none."""
     named = os.environ.get("VAXGATE_CONFIG")
@@ -61,28 +77,45 @@ def config_file() -> Path | None:
 
 
 def load_settings(path: Path | None = None) -> TrustSettings:
-    """The section ``[trust]`` of a configuration file; keys that it does not name are ``None``.
+    """The section ``[trust]`` of a configuration file, and the site's zone; keys that it does not name are
+    ``None``.
 
     path: the file; without it the one in force, if there is one. Relative paths in the file are relative to
     the file. Other sections and keys are the appliance's business. Raises SettingsError when the file
-    cannot be read or one of the three keys is not a text.
+    cannot be read or one of these keys is not what it must be.
     """
     path = path or config_file()
+    usual = seed_dir()
     if path is None:
-        return TrustSettings()
-    section = _toml(path).get("trust", {})
-    if not isinstance(section, dict):
-        raise SettingsError(f"{path}: [trust] is not a section")
-    for name in ("url", "root", "store"):
-        if not isinstance(section.get(name, ""), str):
-            raise SettingsError(f"{path}: [trust] {name} must be a text in quotes")
-    base = path.parent
-    root, store = section.get("root"), section.get("store")
-    return TrustSettings(
-        url=section.get("url") or None,
-        root=base / root if root else None,
-        store=base / store if store else None,
+        return TrustSettings(seed=usual)
+    table = _toml(path)
+    trust = _texts(table, "trust", ("url", "root", "store", "seed", "tls_roots", "rtc"), path)
+    zone = _texts(table, "site", ("time_zone",), path).get("time_zone")
+    files = {name: path.parent / trust[name] for name in trust if name != "url"}
+    try:
+        site = TrustSettings(time_zone=ZoneInfo(zone)) if zone else TrustSettings()
+    except (KeyError, ValueError, OSError) as error:
+        raise SettingsError(f"{path}: [site] time_zone: {zone!r} is no time zone of this machine") from error
+    return replace(
+        site,
+        url=trust.get("url"),
+        root=files.get("root"),
+        store=files.get("store"),
+        seed=files.get("seed", usual),
+        tls_roots=files.get("tls_roots"),
+        rtc=files.get("rtc"),
     )
+
+
+def _texts(table: dict[str, Any], section: str, names: tuple[str, ...], path: Path) -> dict[str, str]:
+    """The texts of these keys that are there and not empty."""
+    found = table.get(section, {})
+    if not isinstance(found, dict):
+        raise SettingsError(f"{path}: [{section}] is not a section")
+    for name in names:
+        if not isinstance(found.get(name, ""), str):
+            raise SettingsError(f"{path}: [{section}] {name} must be a text in quotes")
+    return {name: found[name] for name in names if found.get(name)}
 
 
 def _is_checkout(directory: Path) -> bool:

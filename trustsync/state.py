@@ -1,4 +1,4 @@
-"""The small database of the trust store: what was proven, how late it is at least, which list is in force.
+"""The writer of the trust store's small database: what was proven, how late it is at least, what is in force.
 
 The rules this module keeps:
 
@@ -7,34 +7,32 @@ The rules this module keeps:
 * The clock floor only ever rises, and it rises by signed time alone.
 * ``signed_at`` is the age of the list **in force**: a fresh timestamp above data that was refused does not
   make the old list young.
-* A reader needs no right to write. It opens, reads one row and closes, so it never holds the log open.
+* A key that was once seen withdrawn is denied here from then on, see :class:`trustsync.facts.Denial`.
 
     state = StateDatabase(path)                     # the sync, which holds the store's lock
     state.keep_metadata(proven, floor=instant)
-    state.switch(generation=8, digest=..., signed_at=instant, now=now, timestamp_version=31)
-    read_state(path).active                         # anybody
+    state.switch(Slot(8, digest, signed_at), now=now, timestamp_version=31)
+    read_state(path).active                         # anybody, see trustsync.facts
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
+import json
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from trustsync.errors import Alarm, StoreError
+from trustsync.errors import Alarm, DamagedError, StoreError
+from trustsync.facts import STATE_COLUMNS, Denial, Slot, StoreState, seal_of, state_in
+from verifier.clocks import ClockKnowledge, Reading, confirm, note
 
-STATE_NAME = "state.db"
-SCHEMA_VERSION = 1
-_ATTEMPTS = 5  # at reading while a writer comes and goes
-ROOT, TIMESTAMP = "root", "timestamp"  # names of TUF roles; the reader loads no TUF library for them
+SCHEMA_VERSION = 2
+ROOT, TIMESTAMP = "root", "timestamp"  # names of TUF roles
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +42,6 @@ class StoredMetadata:
     role: str
     version: int
     data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RaisedAlarm:
-    """An alarm that stands. version: of the timestamp that was proven when it was raised."""
-
-    code: Alarm
-    at: datetime
-    text: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoreState:
-    """The one row of facts. Instants are aware; ``None`` is "never".
-
-    floor: it is at least this late. active, previous: generations; digest: of the active one's manifest.
-    signed_at: of the list in force. last_error: in words, ``None`` after a success. next_try: ``None``
-    while nothing schedules one.
-    """
-
-    floor: datetime | None = None
-    active: int | None = None
-    previous: int | None = None
-    digest: str | None = None
-    signed_at: datetime | None = None
-    last_sync: datetime | None = None
-    last_error: str | None = None
-    next_try: datetime | None = None
-    alarms: tuple[RaisedAlarm, ...] = ()
 
 
 class StateDatabase:
@@ -119,13 +87,31 @@ class StateDatabase:
     def state(self) -> StoreState:
         """The facts as they stand."""
         with self._errors("read"):
-            return _state(self._db.conn)
+            return state_in(self._db.conn)
 
     def metadata(self) -> tuple[StoredMetadata, ...]:
         """Every verified file: the chain of roots, and one of each other role."""
         with self._errors("read"):
             rows = self._db.query("SELECT role, version, data FROM metadata ORDER BY role, version")
             return tuple(StoredMetadata(row["role"], row["version"], row["data"]) for row in rows)
+
+    def prove(self) -> None:
+        """Read everything once. Raises DamagedError, having closed the file, when it is not what was
+        written."""
+        try:
+            with self._errors("read"):
+                state_in(self._db.conn)
+                self.metadata()
+                (word,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+                if word != "ok":
+                    raise ValueError(word)
+        except DamagedError:
+            self._db.close()
+            raise
+
+    def role(self, name: str) -> bytes | None:
+        """The verified file of a role, ``None`` before there was one."""
+        return next((item.data for item in self.metadata() if item.role == name), None)
 
     def timestamp_version(self) -> int:
         """The version below which a timestamp is a rollback; 0 before the first."""
@@ -149,17 +135,44 @@ class StateDatabase:
                 table.upsert(
                     {"role": item.role, "version": item.version, "data": item.data}, pk=("role", "version")
                 )
-            known = _state(self._db.conn).floor
-            if floor is not None and (known is None or floor > known):
-                self._set(floor=_text(floor))
+            self._raise_floor(floor)
+
+    def validator(self) -> str | None:
+        """What the server called the timestamp that is kept (its ETag), if it called it anything."""
+        with self._errors("read"):
+            row = self._db.execute("SELECT validator FROM state").fetchone()
+            return None if row is None else row[0]
+
+    def keep_validator(self, validator: str | None) -> None:
+        """Keep what the server called the timestamp that was kept last."""
+        if validator != self.validator():
+            with self._errors("written"), self._db.atomic():
+                self._set(validator=validator)
 
     def switch(
-        self, *, generation: int, digest: str, signed_at: datetime, now: datetime, timestamp_version: int
+        self,
+        new: Slot,
+        *,
+        now: datetime,
+        timestamp_version: int,
+        before_was_whole: bool = True,
+        withdrawn: Iterable[Denial] = (),
+        reinstated: Iterable[Denial] = (),
     ) -> None:
-        """Put a generation in force, in one transaction with everything that is true from then on."""
+        """Put a generation in force, in one transaction with everything that is true from then on.
+
+        before_was_whole: whether the generation that was in force may stand in for this one; otherwise the
+        one before it stays. withdrawn, reinstated: keys that the new list says this of.
+        """
         with self._errors("written"), self._db.atomic():
-            self._set(previous=_state(self._db.conn).active, active=generation, digest=digest)
-            self._succeed(signed_at, now, timestamp_version)
+            if before_was_whole:
+                self._set_previous(state_in(self._db.conn).active)
+            self._set(active=new.number, digest=new.digest)
+            denied = self._db.table("denied")
+            for key in reinstated:
+                denied.delete_where("kid = ? AND spki = ?", [key.kid, key.spki])
+            denied.upsert_all(({"kid": key.kid, "spki": key.spki} for key in withdrawn), pk=("kid", "spki"))
+            self._succeed(new.signed_at, now, timestamp_version)
 
     def confirm(self, *, signed_at: datetime, now: datetime, timestamp_version: int) -> None:
         """The list in force is still what the repository publishes."""
@@ -169,7 +182,7 @@ class StateDatabase:
     def record_failure(self, text: str, alarm: Alarm | None, now: datetime) -> None:
         """Keep the last error in words, and raise the alarm if there is one."""
         with self._errors("written"), self._db.atomic():
-            self._set(last_error=text)
+            self._set(last_error=text, failures=state_in(self._db.conn).failures + 1)
             if alarm is not None:
                 self._db.table("alarms").upsert(
                     {
@@ -181,44 +194,113 @@ class StateDatabase:
                     pk="code",
                 )
 
+    def note_clock(self, mark: Reading, proven: Reading | None) -> None:
+        """Write down what the clock was seen to say, and the proof of it, if there is one.
+
+        See :func:`verifier.clocks.note`; only a proof raises the floor.
+        """
+        with self._errors("written"), self._db.atomic():
+            self._set_clock(note(_clock(self._db.conn), mark, proven=proven))
+
+    def settle_clock(self, reading: Reading) -> None:
+        """Forget an earlier mark: what was signed just now and this clock agree."""
+        with self._errors("written"), self._db.atomic():
+            self._set_clock(replace(_clock(self._db.conn), mark=reading))
+
+    def confirm_clock(self, reading: Reading, by: str) -> None:
+        """A supervisor says that this reading is right. It raises no floor, and clears the mark."""
+        with self._errors("written"), self._db.atomic():
+            self._set_clock(confirm(_clock(self._db.conn), reading))
+            self._record(reading.wall, by, "clock confirmed", _text(reading.wall))
+
+    def acknowledge(self, code: Alarm, at: datetime, by: str) -> bool:
+        """A supervisor has seen an alarm; it is taken down. False when it does not stand."""
+        with self._errors("written"), self._db.atomic():
+            table = self._db.table("alarms")
+            if not table.count_where("code = ?", [code.value]):
+                return False
+            table.delete_where("code = ?", [code.value])
+            self._record(at, by, "alarm acknowledged", code.value)
+            return True
+
+    def set_next_try(self, instant: datetime) -> None:
+        """When the next sync is due."""
+        with self._errors("written"), self._db.atomic():
+            self._set(next_try=_text(instant))
+
+    def record_operation(self, at: datetime, who: str, what: str, detail: str = "") -> None:
+        """Write down what a person did."""
+        with self._errors("written"), self._db.atomic():
+            self._record(at, who, what, detail)
+
+    def restore(self, metadata: Iterable[StoredMetadata], active: Slot, floor: datetime) -> None:
+        """Fill a new database with what was proven from the generations on the card."""
+        with self._errors("written"), self._db.atomic():
+            self._db.table("metadata").insert_all(
+                {"role": item.role, "version": item.version, "data": item.data} for item in metadata
+            )
+            self._set(active=active.number, digest=active.digest, signed_at=_text(active.signed_at))
+            self._raise_floor(floor)
+
+    def _record(self, at: datetime, who: str, what: str, detail: str) -> None:
+        self._db.table("operations").insert({"at": _text(at), "who": who, "what": what, "detail": detail})
+
+    def _set_clock(self, known: ClockKnowledge) -> None:
+        self._raise_floor(known.floor)
+        for name, reading in (("mark", known.mark), ("proven", known.proven), ("confirmed", known.confirmed)):
+            if reading is not None:
+                self._set(**{name: _reading_text(reading)})
+
+    def _raise_floor(self, floor: datetime | None) -> None:
+        known = state_in(self._db.conn).floor
+        if floor is not None and (known is None or floor > known):
+            self._set(floor=_text(floor))
+
+    def _set_previous(self, slot: Slot | None) -> None:
+        if slot is not None:
+            self._set(
+                previous=slot.number,
+                previous_digest=slot.digest,
+                previous_signed_at=_text(slot.signed_at),
+            )
+
     def _succeed(self, signed_at: datetime, now: datetime, timestamp_version: int) -> None:
-        self._set(signed_at=_text(signed_at), last_sync=_text(now), last_error=None)
+        self._set(signed_at=_text(signed_at), last_sync=_text(now), last_error=None, failures=0)
         self._db.table("alarms").delete_where(
             "code != ? OR version < ?", [Alarm.ROLLBACK.value, timestamp_version]
         )
 
     def _set(self, **values: Any) -> None:
-        self._db.table("state").update(1, values)
+        """Change the one row, and seal it anew."""
+        table = self._db.table("state")
+        seal = seal_of(table.get(1) | values)
+        table.update(1, values | {"seal": seal})
 
     def _create(self) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found == SCHEMA_VERSION:
             return
-        if found != 0:
+        if found not in (0, 1):
             raise StoreError(
                 f"{self._path}: written by another release (form {found}, this one reads {SCHEMA_VERSION}); "
                 "nothing was changed. Use that release, or start with an empty store"
             )
         with self._db.atomic():
             self._db.create_table(
-                "metadata", {"role": str, "version": int, "data": bytes}, pk=("role", "version")
+                "metadata",
+                {"role": str, "version": int, "data": bytes},
+                pk=("role", "version"),
+                if_not_exists=True,
             )
-            self._db.create_table(
-                "state",
-                {
-                    "id": int,
-                    "floor": str,
-                    "active": int,
-                    "previous": int,
-                    "digest": str,
-                    "signed_at": str,
-                    "last_sync": str,
-                    "last_error": str,
-                    "next_try": str,
-                },
-                pk="id",
-            ).insert({"id": 1})
-            self._db.create_table("alarms", {"code": str, "at": str, "text": str, "version": int}, pk="code")
+            state = self._db.table("state")
+            if found == 0:
+                state.create({"id": int} | STATE_COLUMNS, pk="id")
+                state.insert({"id": 1})
+            for name, kind in STATE_COLUMNS.items():
+                if name not in state.columns_dict:
+                    state.add_column(name, kind)  # a database of the release before this one
+            for name, columns, key in _TABLES:
+                self._db.create_table(name, columns, pk=key, if_not_exists=True)
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     @contextlib.contextmanager
@@ -226,106 +308,28 @@ class StateDatabase:
         try:
             yield
         except (sqlite3.Error, ValueError, TypeError) as error:  # the latter: a value that cannot be right
-            raise StoreError(
+            # Full cards and locks are operational errors; this is a file that is no database any more.
+            damaged = type(error) is sqlite3.DatabaseError or not isinstance(error, sqlite3.Error)
+            raise (DamagedError if damaged else StoreError)(
                 f"{self._path} could not be {doing}: {error}; what was in force stays. Look at the free "
-                "space and the health of the card; if it stays unreadable, move the store aside and sync anew"
+                "space and the health of the card"
             ) from error
 
 
-def read_state(path: Path) -> StoreState | None:
-    """The facts, read without writing anything; ``None`` when there is no database.
-
-    Raises StoreError when it is damaged.
-    """
-    try:
-        if not path.exists():
-            return None
-    except OSError as error:
-        raise StoreError(f"{path} cannot be looked at: {error.strerror}; may this user read it?") from error
-    failure: Exception | None = None
-    for _ in range(_ATTEMPTS):
-        before = state_signature(path)
-        try:
-            state = _read_once(path)
-        except (sqlite3.Error, OSError, ValueError, TypeError) as error:  # a value that cannot be right
-            failure = error
-        else:
-            # A writer that came or went meanwhile may have shown us half of its work.
-            if state_signature(path) == before:
-                return state
-    raise StoreError(
-        f"{path} cannot be read: {failure or 'it changes all the time'}; no list can be vouched for. Run a "
-        "sync; if that cannot read it either, move the store aside and sync anew"
-    ) from failure
+_TABLES: tuple[tuple[str, dict[str, type], Any], ...] = (
+    ("alarms", {"code": str, "at": str, "text": str, "version": int}, "code"),
+    ("denied", {"kid": bytes, "spki": bytes}, ("kid", "spki")),
+    ("operations", {"at": str, "who": str, "what": str, "detail": str}, None),
+)
 
 
-def state_signature(path: Path) -> tuple[tuple[int, int, int], ...]:
-    """Inode, size and time of change of the database and its log: other values, other content."""
-    found = []
-    for name in (path, path.with_name(path.name + "-wal")):
-        try:
-            facts = os.stat(name)  # noqa: PTH116 - called for every scan; Path.stat costs more than the call
-        except OSError:
-            found.append((0, 0, 0))
-        else:
-            found.append((facts.st_ino, facts.st_size, facts.st_mtime_ns))
-    return tuple(found)
+def _clock(connection: sqlite3.Connection) -> ClockKnowledge:
+    return state_in(connection).clock
 
 
-def _read_once(path: Path) -> StoreState:
-    """Read the database as a guest.
-
-    Without a log it is a finished file, and SQLite must be told so: it would otherwise want to create a log
-    and its index, in a directory where the reader may not write. With a log and no index (a power cut)
-    neither may be created, so both are copied aside and read there.
-    """
-    log = path.with_name(path.name + "-wal")
-    uri = path.absolute().as_uri()
-    if not log.exists():
-        return _read(f"{uri}?mode=ro&immutable=1")
-    try:
-        return _read(f"{uri}?mode=ro")
-    except sqlite3.OperationalError:
-        with tempfile.TemporaryDirectory(prefix="vaxgate-state-") as aside:
-            copy = Path(aside, path.name)
-            shutil.copyfile(path, copy)
-            shutil.copyfile(log, copy.with_name(log.name))
-            return _read(f"{copy.as_uri()}?mode=rw")
-
-
-def _read(uri: str) -> StoreState:
-    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=5.0)) as connection:
-        return _state(connection)
-
-
-def _state(connection: sqlite3.Connection) -> StoreState:
-    row = connection.execute(
-        "SELECT floor, active, previous, digest, signed_at, last_sync, last_error, next_try FROM state"
-    ).fetchone()
-    alarms = connection.execute("SELECT code, at, text, version FROM alarms ORDER BY at, code").fetchall()
-    floor, active, previous, digest, signed_at, last_sync, last_error, next_try = row
-    return StoreState(
-        floor=_instant(floor),
-        active=active,
-        previous=previous,
-        digest=digest,
-        signed_at=_instant(signed_at),
-        last_sync=_instant(last_sync),
-        last_error=last_error,
-        next_try=_instant(next_try),
-        alarms=tuple(
-            RaisedAlarm(Alarm(code), datetime.fromisoformat(at), text, version)
-            for code, at, text, version in alarms
-        ),
-    )
+def _reading_text(reading: Reading) -> str:
+    return json.dumps([_text(reading.wall), reading.boot, reading.since_boot])
 
 
 def _text(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat()
-
-
-def _instant(text: str | None) -> datetime | None:
-    instant = None if text is None else datetime.fromisoformat(text)
-    if instant is not None and instant.tzinfo is None:
-        raise ValueError("an instant without its offset")
-    return instant

@@ -3,7 +3,8 @@
 The rules this module keeps:
 
 * The list's state is its age alone; how far the clock can be believed stands beside it, not in it.
-* A store that is damaged or empty has a state of its own and still answers.
+* A store that is damaged or empty has a state of its own and still answers. Where an older generation or the
+  seed stands in, the state is that of what stands in, and an alarm says so.
 
     status = read_status(trust_dir(), now)
     status.exit_code, status.as_json()
@@ -18,12 +19,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from trustsync.errors import NoListError, StoreError
-from trustsync.generation import TargetSet
-from trustsync.state import STATE_NAME, RaisedAlarm, StoreState, read_state
-from trustsync.store import open_store
+from trustsync.content import TargetSet
+from trustsync.errors import Alarm, NoListError, StoreError
+from trustsync.facts import STATE_NAME, Operation, RaisedAlarm, StoreState, read_state
+from trustsync.store import Origin, open_store
+from verifier.clocks import Reading, clock_state
 from verifier.times import written
-from verifier.trust import ClockState, ListState, clock_state, list_state
+from verifier.trust import ClockState, ListState
 
 NO_LIST = "NO_LIST"
 CORRUPT = "CORRUPT"
@@ -37,17 +39,30 @@ _EXIT = {
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The answer of ``vaxgate-sync status``. state: a ListState's word, ``NO_LIST`` or ``CORRUPT``."""
+    """The answer of ``vaxgate-sync status``.
+
+    state: a ListState's word, ``NO_LIST`` or ``CORRUPT``. now: when it was asked. origin: which generation
+    answers. failures: syncs in a row that failed. operations: what people did to the store, the newest first.
+    """
 
     state: str
+    now: datetime
     signed_at: datetime | None
-    age_s: int | None
     clock: ClockState
     generation: int | None
+    origin: Origin | None
     sets: Mapping[str, TargetSet]
+    last_sync: datetime | None
     next_try: datetime | None
     last_error: str | None
+    failures: int
     alarms: tuple[RaisedAlarm, ...]
+    operations: tuple[Operation, ...]
+
+    @property
+    def age_s(self) -> int | None:
+        """Seconds since the list was signed."""
+        return _age_s(self.signed_at, self.now)
 
     @property
     def exit_code(self) -> int:
@@ -62,43 +77,73 @@ class Status:
             "age_s": self.age_s,
             "clock": self.clock.value,
             "generation": self.generation,
+            "origin": self.origin,
             "sets": {
-                name: {"version": item.version, "expires": iso(item.expires), "count": item.count}
+                name: {
+                    "version": item.version,
+                    "expires": iso(item.expires),
+                    "count": item.count,
+                    "signed_at": iso(item.signed_at),
+                    "age_s": _age_s(item.signed_at, self.now),
+                }
                 for name, item in self.sets.items()
             },
+            "last_sync": iso(self.last_sync),
             "next_try": iso(self.next_try),
             "last_error": self.last_error,
+            "failures": self.failures,
             "alarms": [
                 {"code": alarm.code.value, "at": iso(alarm.at), "text": alarm.text} for alarm in self.alarms
+            ],
+            "operations": [
+                {"at": iso(done.at), "who": done.who, "what": done.what, "detail": done.detail}
+                for done in self.operations
             ],
         }
 
 
-def read_status(path: Path, now: datetime) -> Status:
-    """The status of the store in this directory at ``now``, every byte of the list in force looked at."""
+def read_status(
+    path: Path, now: datetime, *, seed: Path | None = None, clock: Reading | None = None
+) -> Status:
+    """The status of the store in this directory at ``now``, every byte of the list in force looked at.
+
+    seed: of the image. clock: the machine's, where it is not to be read here: ``now`` was given by hand.
+    """
+    from trustsync.timesources import reading
+
     state = StoreState()
-    sets: Mapping[str, TargetSet] = MappingProxyType({})
+    snapshot = None
     try:
         state = read_state(path / STATE_NAME) or state
-        snapshot = open_store(path).current()
+        snapshot = open_store(path, seed).current()
+        word, error = (snapshot.trust.state(now) or ListState.EXPIRED).value, state.last_error
     except NoListError:
         word, error = NO_LIST, state.last_error
     except StoreError as damage:
         word, error = CORRUPT, str(damage)
-    else:
-        word, error = list_state(now - snapshot.signed_at).value, state.last_error
-        sets = snapshot.sets
+    alarms = state.alarms
+    if snapshot is not None and snapshot.fault is not None:
+        alarms = (*alarms, RaisedAlarm(Alarm.CORRUPT, now, snapshot.fault, 0))
+    signed_at = snapshot.signed_at if snapshot else state.active.signed_at if state.active else None
     return Status(
         state=word,
-        signed_at=state.signed_at,
-        age_s=None if state.signed_at is None else int((now - state.signed_at).total_seconds()),
-        clock=ClockState.UNSYNCED if state.floor is None else clock_state(now, state.floor),
-        generation=state.active,
-        sets=sets,
+        now=now,
+        signed_at=signed_at,
+        clock=clock_state(clock or reading(), snapshot.clock if snapshot else state.clock),
+        generation=snapshot.generation if snapshot else state.active.number if state.active else None,
+        origin=snapshot.origin if snapshot else None,
+        sets=snapshot.sets if snapshot else MappingProxyType({}),
+        last_sync=state.last_sync,
         next_try=state.next_try,
         last_error=error,
-        alarms=state.alarms,
+        failures=state.failures,
+        alarms=alarms,
+        operations=state.operations,
     )
+
+
+def _age_s(instant: datetime | None, now: datetime) -> int | None:
+    return None if instant is None else int((now - instant).total_seconds())
 
 
 def iso(instant: datetime | None) -> str | None:

@@ -4,45 +4,74 @@ The rules this module keeps:
 
 * Read-only. No lock, no network, and no file is kept open that a writer would have to wait for.
 * The generation in force is held against its digest when it is opened; a flipped bit is a StoreError.
+* Where the generation in force is not whole the one before it stands in, and last the seed of the image. A
+  snapshot says which it is; its age counts as that of any list, and keys that were withdrawn since stay so.
 * A new generation is noticed without a restart; looking costs two ``stat`` calls while nothing changed.
-* A missing segment is a gap in revocation, not the end of the list; see :class:`MappedRevocation`.
+* A missing segment is a gap in revocation, not the end of the list; see :mod:`trustsync.revocation`.
 
     store = open_store(trust_dir())
     snapshot = store.current()
-    snapshot.trust.candidates(kid), snapshot.bundles, snapshot.floor
+    snapshot.trust.candidates(kid), snapshot.bundles, snapshot.clock, snapshot.origin
 """
 
 from __future__ import annotations
 
-import mmap
+import hashlib
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 from trustsync import generation
+from trustsync.content import TargetSet, load_content
 from trustsync.errors import NoListError, StoreError
-from trustsync.generation import FileIdentity, TargetSet
-from trustsync.state import STATE_NAME, StoreState, read_state, state_signature
-from trustsync.targets import SegmentRecord, segment_before, segment_holds
+from trustsync.facts import STATE_NAME, Denial, Slot, StoreState, read_state, state_signature
+from trustsync.generation import FileIdentity
+from trustsync.revocation import open_revocation
+from trustsync.seed import Seed, read_seed
+from verifier.clocks import ClockKnowledge
 from verifier.policy.bundle import RuleBundle
-from verifier.trust import HashKind, TrustList
+from verifier.trust import Authority, KeyStatus, TrustedKey, TrustList
+
+Listed = TypeVar("Listed", TrustedKey, Authority)
 
 # A file's time of change is coarse (4 ms and more): one this young may change again and look the same.
 _SETTLED_NS = 1_000_000_000
-# Below this a segment is held in memory: a mapping costs a file descriptor, and there may be thousands.
-_MAP_FROM = 64 << 10
 _ATTEMPTS = 3  # the generation may be switched, and the one before removed, while it is being opened
+# How long after the expiry of its role a list of keys is still an answer, however young its timestamp is.
+KEYS_OUTLIVE = timedelta(days=60)
+
+
+class Origin(StrEnum):
+    """Which generation a snapshot is of."""
+
+    ACTIVE = "active"
+    PREVIOUS = "previous"
+    SEED = "seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A generation, proven and loaded. trust: as its list says, with no knowledge of other lists."""
+
+    slot: Slot
+    trust: TrustList
+    bundles: tuple[RuleBundle, ...]
+    sets: Mapping[str, TargetSet]
 
 
 @dataclass(frozen=True, slots=True)
 class TrustSnapshot:
     """Everything that one moment's verifications need; it does not change.
 
-    signed_at: of the list in force. floor: it is at least this late. sets: what each role published.
+    signed_at: of the list in force. floor: it is at least this late, and clock: what else is known of time.
+    sets: what each role published. origin: whether the generation in force is answered from, or one that
+    stands in for it; then fault says why.
     """
 
     trust: TrustList
@@ -51,59 +80,30 @@ class TrustSnapshot:
     floor: datetime
     generation: int
     sets: Mapping[str, TargetSet]
-
-
-class MappedRevocation:
-    """Revocation over sorted segments; implements :class:`verifier.trust.Revocation`."""
-
-    def __init__(
-        self,
-        segments: Mapping[tuple[bytes, HashKind], tuple[bytes | memoryview, int]],
-        expires: datetime,
-        missing: frozenset[bytes],
-    ) -> None:
-        self._segments = segments
-        self._expires = expires
-        self._missing = missing
-
-    def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
-        """Whether ``digest`` is listed for ``scope``; for ``RID_BEFORE``, with whatever instant."""
-        if kind is HashKind.RID_BEFORE:
-            return self.before(scope, digest) is not None
-        segment = self._segments.get((scope, kind))
-        return segment is not None and segment_holds(*segment, digest)
-
-    def before(self, scope: bytes, digest: bytes) -> datetime | None:
-        """Documents issued before this instant are revoked; ``None`` when none is listed."""
-        segment = self._segments.get((scope, HashKind.RID_BEFORE))
-        return None if segment is None else segment_before(segment[0], digest)
-
-    def gap(self, scope: bytes, now: datetime | None) -> str | None:
-        """Why the answer for ``scope`` cannot be relied on at ``now``."""
-        if now is not None and now >= self._expires:
-            return f"the revocation list was valid until {self._expires:%Y-%m-%d %H:%M} UTC"
-        if scope in self._missing:
-            return "a part of the revocation list is missing on this unit"
-        return None
+    clock: ClockKnowledge
+    origin: Origin = Origin.ACTIVE
+    fault: str | None = None
 
 
 class TrustStore:
-    """An open store. Safe to share between threads."""
+    """An open store. Safe to share between threads. seed: of the image, if there is one."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seed: Path | None = None) -> None:
         self._path = path
         self._state_path = path / STATE_NAME
+        self._seed_path = seed
         self._lock = threading.Lock()
         self._signature: object = None
         self._settled = False
         self._state: StoreState | None = None
+        self._loaded: Loaded | None = None
         self._snapshot: TrustSnapshot | None = None
         self._seen: Mapping[FileIdentity, str] = {}
 
     def current(self) -> TrustSnapshot:
         """The list in force now.
 
-        Raises NoListError when none was ever installed, StoreError when it is damaged.
+        Raises NoListError when none was ever installed, StoreError when it is damaged and nothing stands in.
         """
         with self._lock:
             signature = state_signature(self._state_path)
@@ -118,114 +118,166 @@ class TrustStore:
     def close(self) -> None:
         """Let go of the list. Snapshots that were handed out stay usable."""
         with self._lock:
-            self._snapshot = self._state = None
+            self._snapshot = self._state = self._loaded = None
             self._seen = {}
 
     def _look(self) -> TrustSnapshot:
-        state = self._read()
+        state, damage = self._read()
         for attempt in range(_ATTEMPTS):
             if self._snapshot is not None and state == self._state:
                 return self._snapshot
             try:
-                snapshot = self._load(state)
-            except StoreError:
-                again = self._read()
+                self._snapshot = self._first_whole(state, damage)
+            except (StoreError, NoListError):
+                again, damage = self._read()
                 if again.active == state.active or attempt == _ATTEMPTS - 1:
-                    self._snapshot = None
+                    self._snapshot = self._loaded = None
                     raise
                 state = again
                 continue
-            self._state, self._snapshot = state, snapshot
-            return snapshot
+            self._state = state
+            return self._snapshot
         raise AssertionError("the last attempt returns or raises")
 
-    def _read(self) -> StoreState:
-        state = read_state(self._state_path)
-        if state is None or state.active is None:
-            self._snapshot = None
-            raise NoListError(
-                f"no trust list was ever installed in {self._path}; nothing can be verified. "
-                "Run: vaxgate-sync once"
-            )
-        return state
+    def _read(self) -> tuple[StoreState, StoreError | None]:
+        try:
+            return read_state(self._state_path) or StoreState(), None
+        except StoreError as error:
+            return StoreState(), error
 
-    def _load(self, state: StoreState) -> TrustSnapshot:
-        held = self._snapshot
-        if held is not None and self._state is not None and state.digest == self._state.digest:
+    def _first_whole(self, state: StoreState, damage: StoreError | None) -> TrustSnapshot:
+        """The best of what is there: the generation in force, the one before it, the seed."""
+        try:
+            seed = read_seed(self._seed_path)
+        except StoreError as error:
+            seed, damage = None, damage or error
+        places = [
+            (Origin.ACTIVE, self._path, state.active),
+            (Origin.PREVIOUS, self._path, state.previous),
+            (Origin.SEED, seed.directory if seed else self._path, seed.slot if seed else None),
+        ]
+        for origin, store, slot in places:
+            if slot is None:
+                continue
+            try:
+                loaded = self._load(store, slot)
+            except StoreError as error:
+                # The sync may have switched, and removed this one, while it was being opened.
+                if origin is Origin.ACTIVE and self._read()[0].active != slot:
+                    raise
+                damage = damage or error
+                continue
+            self._loaded = loaded
+            return _snapshot(loaded, state, seed, origin, None if damage is None else str(damage))
+        if damage is not None:
+            raise damage
+        raise NoListError(
+            f"no trust list was ever installed in {self._path}; nothing can be verified. "
+            "Run: vaxgate-sync once"
+        )
+
+    def _load(self, store: Path, slot: Slot) -> Loaded:
+        held = self._loaded
+        if held is not None and held.slot.digest == slot.digest:
             # The same content, confirmed at a later instant.
-            signed_at, floor = _instants(state)
-            return replace(
-                held, trust=replace(held.trust, signed_at=signed_at), signed_at=signed_at, floor=floor
-            )
-        snapshot, self._seen = load_snapshot(self._path, state, known=self._seen)
-        return snapshot
+            return replace(held, slot=slot, trust=replace(held.trust, signed_at=slot.signed_at))
+        loaded, self._seen = load_slot(store, slot, known=self._seen)
+        return loaded
 
 
-def open_store(path: Path) -> TrustStore:
-    """The store in this directory. Nothing is read before :meth:`TrustStore.current` is asked."""
-    return TrustStore(path)
+def open_store(path: Path, seed: Path | None = None) -> TrustStore:
+    """The store in this directory. Nothing is read before :meth:`TrustStore.current` is asked.
+
+    seed: the directory of the image's seed, which answers where nothing else is whole.
+    """
+    return TrustStore(path, seed)
 
 
-def load_snapshot(
-    store: Path, state: StoreState, *, known: Mapping[FileIdentity, str] = MappingProxyType({})
-) -> tuple[TrustSnapshot, Mapping[FileIdentity, str]]:
-    """The snapshot that ``state`` describes, every byte of it held against the digest.
+def load_slot(
+    store: Path, slot: Slot, *, known: Mapping[FileIdentity, str] = MappingProxyType({})
+) -> tuple[Loaded, Mapping[FileIdentity, str]]:
+    """A generation of a store, every byte of it held against its digest.
 
     known: files hashed earlier in this process. The second result is what was hashed now. Raises StoreError.
     """
-    signed_at, floor = _instants(state)
-    if state.active is None or state.digest is None:
-        raise StoreError(f"{store}: no generation is in force")
-    directory = generation.directory_of(store, state.active)
-    inspection = generation.inspect(directory, state.digest, known=known)
+    directory = generation.directory_of(store, slot.number)
+    inspection = generation.inspect(directory, slot.digest, known=known)
     segment_prefix = f"{generation.TARGETS}/revocation/"
     for name, fault in inspection.faults.items():
         if not (fault == "missing" and name.startswith(segment_prefix) and name.endswith(".seg")):
             raise StoreError(
-                f"{directory / name} is {fault}; the list in force is not what was put there and cannot be "
+                f"{directory / name} is {fault}; this list is not what was put there and cannot be "
                 "vouched for. Run a sync: it fetches what is damaged"
             )
-    content = generation.load(directory)
-    revocation = _revocation(directory, content)
+    content = load_content(directory / generation.DATABASE)
     trust = TrustList.of(
         content.keys,
         authorities=content.authorities,
         test_kids=content.test_kids,
-        signed_at=signed_at,
-        revocation=revocation,
+        signed_at=slot.signed_at,
+        revocation=open_revocation(
+            content.segments,
+            lambda path: generation.target_file(directory, path),
+            expires=content.sets["revocation"].expires,
+        ),
         source="signed trust list",
-        generation=state.active,
+        generation=slot.number,
+        limits=content.limits,
+        void_from=_void_from(content.sets),
+        recognition=content.recognition,
     )
-    snapshot = TrustSnapshot(trust, content.bundles, signed_at, floor, state.active, content.sets)
-    return snapshot, inspection.seen
+    return Loaded(slot, trust, content.bundles, content.sets), inspection.seen
 
 
-def _revocation(directory: Path, content: generation.Content) -> MappedRevocation:
-    segments: dict[tuple[bytes, HashKind], tuple[bytes | memoryview, int]] = {}
-    missing = set()
-    for record in content.segments:
-        try:
-            segments[record.scope, record.kind] = (_mapped(directory, record), record.width)
-        except FileNotFoundError:
-            missing.add(record.scope)
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{record.path} cannot be mapped: {error}; revocation could not be looked up. Sync anew, or "
-                "raise the number of open files"
-            ) from error
-    return MappedRevocation(
-        MappingProxyType(segments), content.sets["revocation"].expires, frozenset(missing)
+def _void_from(sets: Mapping[str, TargetSet]) -> datetime:
+    """From when on a list says nothing, however young its timestamp is: its root is over, or long its
+    keys."""
+    ends = [sets["trust"].expires + KEYS_OUTLIVE]
+    if "root" in sets:
+        ends.append(sets["root"].expires)
+    return min(ends)
+
+
+def _snapshot(
+    loaded: Loaded, state: StoreState, seed: Seed | None, origin: Origin, fault: str | None
+) -> TrustSnapshot:
+    known = [
+        loaded.slot.signed_at,
+        *([seed.built_at] if seed else []),
+        *([state.floor] if state.floor else []),
+    ]
+    floor = max(known)
+    return TrustSnapshot(
+        trust=_with_denials(loaded.trust, state.denied),
+        bundles=loaded.bundles,
+        signed_at=loaded.slot.signed_at,
+        floor=floor,
+        generation=loaded.slot.number,
+        sets=loaded.sets,
+        clock=replace(state.clock, floor=floor),
+        origin=origin,
+        fault=fault,
     )
 
 
-def _mapped(directory: Path, record: SegmentRecord) -> bytes | memoryview:
-    with generation.target_file(directory, record.path).open("rb") as file:
-        if record.count * record.width < _MAP_FROM:
-            return file.read()
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+def _with_denials(trust: TrustList, denied: frozenset[Denial]) -> TrustList:
+    """The list, with every key and CSCA withdrawn that a later one has withdrawn on this unit."""
+    if not denied:
+        return trust
+    return replace(
+        trust,
+        keys=MappingProxyType({kid: tuple(_judged(k, denied) for k in s) for kid, s in trust.keys.items()}),
+        authorities=MappingProxyType(
+            {key_id: tuple(_judged(a, denied) for a in s) for key_id, s in trust.authorities.items()}
+        ),
+    )
 
 
-def _instants(state: StoreState) -> tuple[datetime, datetime]:
-    if state.signed_at is None or state.floor is None:
-        raise StoreError("the state says that a list is in force and not when it was signed. Sync anew")
-    return state.signed_at, state.floor
+def _judged(key: Listed, denied: frozenset[Denial]) -> Listed:
+    return replace(key, status=KeyStatus.WITHDRAWN) if denial_of(key) in denied else key
+
+
+def denial_of(key: TrustedKey | Authority) -> Denial:
+    """What is written down about a key or a CSCA when a list withdraws it."""
+    name = key.kid if isinstance(key, TrustedKey) else key.key_id
+    return Denial(name, hashlib.sha256(key.spki).digest())

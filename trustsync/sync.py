@@ -1,21 +1,22 @@
 """One sync: from a look at the repository to a new list in force, or to none and a reason.
 
-    S0  lock: one sync at a time; what a killed one left is swept away
+    S0  lock: one sync at a time; what a killed one left is swept away; a lost state database is made anew
     S1  lay the verified metadata out of the state database into a temporary directory
     S2  refresh by TUF, under our clock and our deadlines
     S3  keep what was verified, even if a later step fails
     S4  fetch the missing targets into files; link the unchanged ones
-    S5  accept: is the content fit to install?
+    S5  let a process of its own look into them: is the content fit to install?
     S6  sync files, rename, sync the directory
-    S7  look at it as the reader will, and let the self-test try it
+    S7  load it as a reader does and judge certificates whose answer is known
     S8  one transaction puts it in force
     S9  keep two generations, delete the rest
 
 The rules this module keeps:
 
 * Until S8 nothing that a reader looks at changes. Killed anywhere, a whole list is in force: old or new.
-* Time for TUF is ``now``, but never before the clock floor, which only signed time raises.
+* Time for TUF is ``now``, but never before the clock floor, which only signed or authenticated time raises.
 * Whether data may be installed and how old they are stay two questions: see :mod:`trustsync.state`.
+* A folder that somebody carries here goes the same way as the network; only its grace differs.
 
     config = SyncConfig(url="http://127.0.0.1:8000", root=root_bytes, store=trust_dir())
     result = sync_once(config, now=datetime.now(UTC))
@@ -25,7 +26,6 @@ The rules this module keeps:
 from __future__ import annotations
 
 import fcntl
-import mmap
 import os
 import shutil
 import sqlite3
@@ -33,41 +33,54 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from tuf.api.metadata import TargetFile  # type: ignore[attr-defined]  # python-tuf re-exports it unmarked
+from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]  # re-exported unmarked
 
 from trustsync import generation
-from trustsync.acceptance import DOCUMENTS, Accepted, accept, check_size, list_segments
-from trustsync.client import Repository, check_anchor, signed_at
-from trustsync.errors import Alarm, BusyError, RefusedError, SettingsError, StoreError, TrustSyncError
-from trustsync.fetcher import Fetcher, Limits
-from trustsync.generation import Inspection, TargetSet
-from trustsync.state import STATE_NAME, StateDatabase, StoreState
-from trustsync.store import TrustSnapshot, load_snapshot
-from trustsync.targets import SegmentRecord
+from trustsync.acceptance import DOCUMENTS, OPTIONAL, check_size
+from trustsync.client import IMPORT_GRACE, Repository, check_anchor, is_unfinished, signed_at
+from trustsync.content import TargetSet, load_content
+from trustsync.errors import BusyError, DamagedError, RefusedError, SettingsError, StoreError, TrustSyncError
+from trustsync.facts import STATE_NAME, Denial, Slot, StoreState
+from trustsync.fetcher import Fetcher, Limits, RepositoryFetcher
+from trustsync.folder import FolderFetcher
+from trustsync.generation import Inspection
+from trustsync.isolation import Checker
+from trustsync.recovery import prove, rebuild, write_metadata
+from trustsync.seed import read_seed
+from trustsync.state import StateDatabase
+from trustsync.store import denial_of
+from verifier.clocks import Reading, settles
+from verifier.trust import Authority, KeyStatus, TrustedKey
 
 Progress = Callable[[str], None]
-SelfTest = Callable[[TrustSnapshot], None]
 
 _STAGING = "staging"
+_PARTIAL = "partial"
 _LOCK = "lock"
+_TIMESTAMP = "metadata/timestamp.json"
+# Every role whose versions and expiries a generation remembers; the last need not be there.
+_ROLES = ("trust", "revocation", "rules", "recognition")
 
 
 @dataclass(frozen=True, slots=True)
 class SyncConfig:
     """What to sync. url: above ``metadata/`` and ``targets/``. root: the pinned root, as bytes.
 
-    store: the directory of the trust store. limits: of the network. tls: context for ``https``.
+    store: the directory of the trust store. folder: a directory that holds the same files, brought by hand;
+    the url is then not asked. limits: of the network. tls: context for ``https``. seed: the image's seed.
     """
 
     url: str
     root: bytes
     store: Path
+    folder: Path | None = None
     limits: Limits = field(default_factory=Limits)
     tls: ssl.SSLContext | None = None
+    seed: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,7 @@ class SyncResult:
     """What a successful sync did.
 
     changed: whether another generation is in force now. fetched, linked: targets by path; both empty when
-    nothing changed. received: body bytes.
+    nothing changed. linked ones were here already. received: body bytes.
     """
 
     changed: bool
@@ -92,12 +105,14 @@ def sync_once(
     *,
     now: datetime,
     progress: Progress | None = None,
-    self_test: SelfTest | None = None,
+    reading: Reading | None = None,
+    proven: Reading | None = None,
 ) -> SyncResult:
     """Bring the store up to date with the repository.
 
-    now: an aware instant, what this unit's clock says. progress: told each step in a few words.
-    self_test: S7, tries the staged list and raises whatever it likes when the list is not fit.
+    now: an aware instant, what this unit's clock says. progress: told each step in a few words. reading: of
+    the machine's clock, written down as a mark where it is given; proven: the same, by an authenticated
+    source.
 
     Raises TrustSyncError: BusyError when another sync runs, FetchError, RefusedError (with the alarm that
     was recorded), StoreError. The list in force is then the one that was.
@@ -105,9 +120,15 @@ def sync_once(
     if now.tzinfo is None:
         raise SettingsError("now must be an instant with its offset")
     say = progress or (lambda _step: None)
-    with _single_instance(config.store), StateDatabase(config.store / STATE_NAME) as database:
+    with opened_state(config, now, say) as database:
         try:
-            return _Run(config, now, say, self_test, database).run()
+            if reading is not None:
+                database.note_clock(reading, proven)
+            run = _Run(config, now, say, database)
+            result = run.run()
+            if reading is not None:
+                _settle(database, reading, run.before.floor)
+            return result
         except TrustSyncError as error:
             _record(database, error, now)
             raise
@@ -120,32 +141,57 @@ def sync_once(
             raise failure from error
 
 
+@contextmanager
+def opened_state(config: SyncConfig, now: datetime, say: Progress) -> Iterator[StateDatabase]:
+    """S0: the state database under the store's lock, made anew where it is damaged, begun from the seed."""
+    with single_instance(config.store):
+        try:
+            database = StateDatabase(config.store / STATE_NAME)
+            database.prove()
+        except DamagedError as damage:
+            say(f"the state database is damaged and is made anew: {damage}")
+            database = rebuild(config.store, config.root, now)
+        with database:
+            _begin_from_seed(config, database, say)
+            yield database
+
+
+def _begin_from_seed(config: SyncConfig, database: StateDatabase, say: Progress) -> None:
+    """What the image knew is the floor of a unit that knows nothing yet: of versions, and of time."""
+    seed = read_seed(config.seed)
+    if seed is None:
+        return
+    database.keep_metadata((), seed.built_at)
+    if database.metadata():
+        return
+    try:
+        proven = prove(generation.directory_of(seed.directory, seed.slot.number), config.root)
+    except StoreError as error:
+        say(f"the seed is not used: {error}")
+        return
+    database.keep_metadata(proven.metadata, max(seed.built_at, proven.signed_at))
+
+
 class _Run:
     """The steps S0 to S9 of one sync, and what they share."""
 
-    def __init__(
-        self,
-        config: SyncConfig,
-        now: datetime,
-        say: Progress,
-        self_test: SelfTest | None,
-        database: StateDatabase,
-    ) -> None:
+    def __init__(self, config: SyncConfig, now: datetime, say: Progress, database: StateDatabase) -> None:
         self.config = config
         self.store = config.store
         self.now = now
         self.say = say
-        self.self_test = self_test
         self.database = database
         self.before = database.state()
         self.staged = self.store / _STAGING / "generation"
+        self.partial = self.store / _STAGING / _PARTIAL
         self.fetched: list[str] = []
         self.linked: list[str] = []
 
     def run(self) -> SyncResult:
         # S0 (the lock is held): sweep.
+        self.say("preparing the store")
         _sweep(self.store, self.before)
-        fetcher = Fetcher(self.config.limits, tls=self.config.tls)
+        fetcher = self._fetcher()
         with tempfile.TemporaryDirectory(prefix="vaxgate-sync-") as work:
             # S1 to S3.
             repository = self._refresh(Path(work), fetcher)
@@ -156,45 +202,46 @@ class _Run:
             repository.check_expiry(signed)
             # S4.
             held = self._held()
-            self.staged.mkdir(parents=True)
-            wanted, segments = self._wanted(repository, held)
-            sets = {name: _target_set(repository, name) for name in DOCUMENTS}
-            if held is not None and _is_in_force(self.store, self.before, held, wanted, sets):
-                shutil.rmtree(self.staged.parent)
+            documents = self._documents(repository)
+            sets = _sets(repository)
+            if held is not None and self._is_in_force(held, documents, sets):
                 self.database.confirm(signed_at=signed, now=self.now, timestamp_version=timestamp.version)
                 self.say("nothing changed; the list in force is confirmed")
                 number = held.manifest.number
                 return SyncResult(False, number, signed, (), (), fetcher.requests, fetcher.received)
-            for path, info in wanted.items():
-                self._obtain(repository, path, info, held)
-        # S5.
-        self.say("checking the content")
-        known = _known_segments(self.store, self.before, held, wanted) if held is not None else frozenset()
-        accepted = self._accept(wanted, known)
-        # S6.
-        number = (self.before.active or 0) + 1
-        counts = {
-            "trust": len(accepted.keys) + len(accepted.authorities),
-            "revocation": sum(record.count for record in segments),
-            "rules": len(accepted.bundles),
-        }
-        sets = {name: replace(item, count=counts[name]) for name, item in sets.items()}
-        digest = generation.finish(self.staged, number=number, accepted=accepted, sets=sets)
-        directory = generation.directory_of(self.store, number)
-        generation.place(self.staged, directory)
-        # S7. What a reader cannot load, or the self-test refuses, is not put in force.
-        self.say("trying the new list")
-        self._try(number, digest, signed)
+            self.staged.mkdir(parents=True)
+            self.partial.mkdir(exist_ok=True)
+            with Checker() as checker:
+                segments = self._fetch(repository, documents, held, checker)
+                # S5.
+                self.say("checking the content")
+                known = self._known_segments(held, segments)
+                checker.ask(
+                    "build",
+                    staged=str(self.staged),
+                    documents=list(documents),
+                    known=sorted(known),
+                    sets=_said(sets),
+                )
+                # S6.
+                self.say("writing to the card")
+                write_metadata(self.staged, repository.proven())
+                number = _next_number(self.before)
+                digest = generation.finish(self.staged, number=number)
+                generation.place(self.staged, generation.directory_of(self.store, number))
+                # S7. What a reader cannot load, or judges wrongly, is not put in force.
+                self.say("trying the new list")
+                slot = Slot(number, digest, signed)
+                checker.ask(
+                    "try", store=str(self.store), number=number, digest=digest, signed_at=signed.isoformat()
+                )
         # S8.
-        self.database.switch(
-            generation=number,
-            digest=digest,
-            signed_at=signed,
-            now=self.now,
-            timestamp_version=timestamp.version,
-        )
+        self.say(f"putting generation {number} in force")
+        self._switch(slot, timestamp.version, before_was_whole=held is not None and not held.faults)
         self.say(f"generation {number} is in force")
         # S9.
+        self.say("removing what is older")
+        shutil.rmtree(self.store / _STAGING, ignore_errors=True)
         _sweep(self.store, self.database.state())
         return SyncResult(
             True,
@@ -206,31 +253,46 @@ class _Run:
             fetcher.received,
         )
 
-    def _refresh(self, work: Path, fetcher: Fetcher) -> Repository:
+    def _fetcher(self) -> RepositoryFetcher:
+        if self.config.folder is not None:
+            return FolderFetcher(self.config.folder)
+        validator = self.database.validator()
+        timestamp = self.database.role("timestamp")
+        conditional = {_TIMESTAMP: (validator, timestamp)} if validator and timestamp else {}
+        return Fetcher(self.config.limits, tls=self.config.tls, conditional=conditional)
+
+    def _refresh(self, work: Path, fetcher: RepositoryFetcher) -> Repository:
+        # S1. The clock floor stands in for a clock that lags behind it.
+        self.say("laying out what is known")
         stored = self.database.metadata()
         check_anchor(self.config.root, stored)
         floor = self.before.floor
-        # S1. The clock floor stands in for a clock that lags behind it.
+        in_force = None if self.before.active is None else self.before.active.signed_at
         repository = Repository(
-            self.config.url,
+            None if self.config.folder is not None else self.config.url,
             self.config.root,
             work,
             fetcher,
             reference_time=self.now if floor is None else max(self.now, floor),
             stored=stored,
+            grace=None if self.config.folder is None else IMPORT_GRACE,
+            unfinished=is_unfinished(stored, in_force),
         )
         # S2.
-        self.say(f"asking {self.config.url}")
+        self.say(f"asking {self.config.folder or self.config.url}")
         try:
             repository.refresh()
             for path in DOCUMENTS.values():
                 repository.target(path)
+            for path in OPTIONAL:
+                repository.target_or_none(path)
         finally:
             # S3. A rollback floor that waited for the data could be held down by withholding them.
-            self._keep(repository)
+            self.say("keeping what was proven")
+            self._keep(repository, fetcher)
         return repository
 
-    def _keep(self, repository: Repository) -> None:
+    def _keep(self, repository: Repository, fetcher: RepositoryFetcher) -> None:
         timestamp = repository.timestamp
         proven = repository.proven()
         floor = None
@@ -240,14 +302,16 @@ class _Run:
             except RefusedError:
                 self.say("the timestamp does not say when it was signed")  # refused later, in run()
         self.database.keep_metadata(proven, floor)
+        if isinstance(fetcher, Fetcher) and timestamp is not None:
+            self.database.keep_validator(fetcher.etag_of(repository.timestamp_url))
 
     def _held(self) -> Inspection | None:
         """The generation in force, every byte looked at; ``None`` when nothing of it can be used."""
-        if self.before.active is None or self.before.digest is None:
+        active = self.before.active
+        if active is None:
             return None
-        directory = generation.directory_of(self.store, self.before.active)
         try:
-            held = generation.inspect(directory, self.before.digest)
+            held = generation.inspect(generation.directory_of(self.store, active.number), active.digest)
         except StoreError as error:
             self.say(f"the list in force is damaged and will be replaced: {error}")
             return None
@@ -255,17 +319,46 @@ class _Run:
             self.say(f"the list in force is damaged and will be repaired: {', '.join(held.faults)}")
         return held
 
-    def _wanted(
-        self, repository: Repository, held: Inspection | None
-    ) -> tuple[dict[str, TargetFile], tuple[SegmentRecord, ...]]:
-        """Every target of the new list. The index comes first: it names the segments."""
-        wanted = {path: repository.target(path) for path in DOCUMENTS.values()}
+    def _documents(self, repository: Repository) -> dict[str, TargetFile]:
+        """What is signed about every document that there is."""
+        documents = {path: repository.target(path) for path in DOCUMENTS.values()}
+        for path in OPTIONAL:
+            info = repository.target_or_none(path)
+            if info is not None:
+                documents[path] = info
+        return documents
+
+    def _is_in_force(
+        self, held: Inspection, documents: Mapping[str, TargetFile], sets: Mapping[str, TargetSet]
+    ) -> bool:
+        """Whether the generation in force is whole and holds exactly this: documents, versions, expiries.
+
+        The index is a document, so the segments that it names are the same too.
+        """
+        if held.faults or not all(_holds(held, path, info) for path, info in documents.items()):
+            return False
+        in_force = load_content(self._held_directory(held) / generation.DATABASE).sets
+        return in_force.keys() == sets.keys() and all(
+            (in_force[name].version, in_force[name].expires) == (item.version, item.expires)
+            for name, item in sets.items()
+        )
+
+    def _fetch(
+        self,
+        repository: Repository,
+        documents: Mapping[str, TargetFile],
+        held: Inspection | None,
+        checker: Checker,
+    ) -> dict[str, TargetFile]:
+        """Every target of the new list into the staged directory; the segments among them."""
+        # The index comes first: it names the segments.
         index = DOCUMENTS["revocation"]
-        self._obtain(repository, index, wanted[index], held)
-        segments = list_segments(generation.target_file(self.staged, index).read_bytes())
-        for record in segments:
-            wanted[record.path] = repository.target(record.path)
-        return wanted, segments
+        self._obtain(repository, index, documents[index], held)
+        named = checker.ask("index", staged=str(self.staged))["segments"]
+        segments = {path: repository.target(path) for path in named}
+        for path, info in (*documents.items(), *segments.items()):
+            self._obtain(repository, path, info, held)
+        return segments
 
     def _obtain(self, repository: Repository, path: str, info: TargetFile, held: Inspection | None) -> None:
         """Put one target into the staged directory, unless it is there: by a link, else from the network."""
@@ -275,57 +368,47 @@ class _Run:
         destination.parent.mkdir(parents=True, exist_ok=True)
         check_size(path, info.length)
         if held is not None and _holds(held, path, info):
-            os.link(self._held_file(held, path), destination)
+            source = generation.target_file(self._held_directory(held), path)
+            if path.endswith(".seg"):
+                os.link(source, destination)  # large: the card has it once
+            else:
+                shutil.copyfile(source, destination)  # small: a bad sector must not hit both generations
             self.linked.append(path)
             return
         self.say(f"fetching {path}, {info.length} bytes")
-        repository.download(info, destination)
+        repository.download(info, destination, self.partial / info.hashes["sha256"])
         self.fetched.append(path)
 
-    def _held_file(self, held: Inspection, path: str) -> Path:
-        return generation.target_file(generation.directory_of(self.store, held.manifest.number), path)
+    def _held_directory(self, held: Inspection) -> Path:
+        return generation.directory_of(self.store, held.manifest.number)
 
-    def _accept(self, wanted: Mapping[str, TargetFile], known: frozenset[SegmentRecord]) -> Accepted:
-        return accept(_StagedTargets(self.staged, tuple(wanted)), known=known)
+    def _known_segments(self, held: Inspection | None, segments: Mapping[str, TargetFile]) -> set[str]:
+        """Segments that come again with the same bytes and the same row of the index."""
+        index = DOCUMENTS["revocation"]
+        if held is None or index not in self.linked:
+            return set()
+        return {path for path, info in segments.items() if _holds(held, path, info)}
 
-    def _try(self, number: int, digest: str, signed: datetime) -> None:
-        state = replace(self.database.state(), active=number, digest=digest, signed_at=signed)
-        snapshot, _ = load_snapshot(self.store, state)
-        if self.self_test is None:
-            return
-        try:
-            self.self_test(snapshot)
-        except Exception as error:
-            raise RefusedError(
-                f"the new list failed the self-test: {error}; it was not put in force. Tell the publisher",
-                Alarm.SELF_TEST,
-            ) from error
+    def _switch(self, slot: Slot, timestamp_version: int, *, before_was_whole: bool) -> None:
+        content = load_content(generation.directory_of(self.store, slot.number) / generation.DATABASE)
+        listed: tuple[TrustedKey | Authority, ...] = (*content.keys, *content.authorities)
 
+        def those(status: KeyStatus) -> set[Denial]:
+            return {denial_of(key) for key in listed if key.status is status}
 
-class _StagedTargets(Mapping[str, bytes | memoryview]):
-    """The staged targets by path, each mapped when it is looked at and let go with its view."""
-
-    def __init__(self, staged: Path, paths: tuple[str, ...]) -> None:
-        self._staged = staged
-        self._paths = paths
-
-    def __getitem__(self, path: str) -> bytes | memoryview:
-        if path not in self._paths:
-            raise KeyError(path)
-        with generation.target_file(self._staged, path).open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                return b""  # an empty file cannot be mapped
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths)
-
-    def __len__(self) -> int:
-        return len(self._paths)
+        self.database.switch(
+            slot,
+            now=self.now,
+            timestamp_version=timestamp_version,
+            before_was_whole=before_was_whole,
+            withdrawn=those(KeyStatus.WITHDRAWN),
+            reinstated=those(KeyStatus.REINSTATED),
+        )
 
 
 @contextmanager
-def _single_instance(store: Path) -> Iterator[None]:
+def single_instance(store: Path) -> Iterator[None]:
+    """The store's lock: one writer at a time. Raises BusyError when there is one, StoreError."""
     try:
         store.mkdir(parents=True, exist_ok=True)
         lock = (store / _LOCK).open("a+")
@@ -346,16 +429,23 @@ def _single_instance(store: Path) -> Iterator[None]:
 
 
 def _sweep(store: Path, state: StoreState) -> None:
-    """Remove what no reader uses: a killed sync's leavings and generations before the last two."""
-    shutil.rmtree(store / _STAGING, ignore_errors=True)
+    """Remove what no reader uses: a killed sync's leavings and generations before the last two.
+
+    What was fetched in part stays, for the next sync to go on with.
+    """
+    shutil.rmtree(store / _STAGING / "generation", ignore_errors=True)
     kept = {
-        generation.directory_of(store, number).name
-        for number in (state.active, state.previous)
-        if number is not None
+        generation.directory_of(store, slot.number).name
+        for slot in (state.active, state.previous)
+        if slot is not None
     }
     for directory in (store / "generations").glob("*"):
         if directory.name not in kept:
             shutil.rmtree(directory, ignore_errors=True)
+
+
+def _next_number(state: StoreState) -> int:
+    return max((slot.number for slot in (state.active, state.previous) if slot is not None), default=0) + 1
 
 
 def _holds(held: Inspection, path: str, info: TargetFile) -> bool:
@@ -364,40 +454,35 @@ def _holds(held: Inspection, path: str, info: TargetFile) -> bool:
     return record is not None and record.sha256 == info.hashes["sha256"] and name not in held.faults
 
 
-def _is_in_force(
-    store: Path,
-    state: StoreState,
-    held: Inspection,
-    wanted: Mapping[str, TargetFile],
-    sets: Mapping[str, TargetSet],
-) -> bool:
-    """Whether the generation in force is whole and holds exactly this: targets, versions, expiries."""
-    if held.faults or not all(_holds(held, path, info) for path, info in wanted.items()):
-        return False
-    in_force = generation.load(generation.directory_of(store, held.manifest.number)).sets
-    return state.active == held.manifest.number and all(
-        name in in_force and (in_force[name].version, in_force[name].expires) == (item.version, item.expires)
+def _sets(repository: Repository) -> dict[str, TargetSet]:
+    """What the roles say of themselves; how much each publishes is counted when the content was looked at."""
+    root = repository.root
+    sets = {"root": TargetSet(root.version, root.expires, len(root.keys), signed_at(root))}
+    for name in _ROLES:
+        if repository.delegates(name):
+            role: Targets = repository.role(name)
+            sets[name] = TargetSet(role.version, role.expires, 0, signed_at(role))
+    return sets
+
+
+def _said(sets: Mapping[str, TargetSet]) -> dict[str, dict[str, object]]:
+    """The same for the other process."""
+    return {
+        name: {
+            "version": item.version,
+            "expires": item.expires.isoformat(),
+            "count": item.count,
+            "signed_at": None if item.signed_at is None else item.signed_at.isoformat(),
+        }
         for name, item in sets.items()
-    )
+    }
 
 
-def _known_segments(
-    store: Path, state: StoreState, held: Inspection, wanted: Mapping[str, TargetFile]
-) -> frozenset[SegmentRecord]:
-    """Segments of the generation in force that come again with the same bytes."""
-    if state.active is None or generation.DATABASE in held.faults:
-        return frozenset()
-    content = generation.load(generation.directory_of(store, state.active))
-    return frozenset(
-        record
-        for record in content.segments
-        if record.path in wanted and _holds(held, record.path, wanted[record.path])
-    )
-
-
-def _target_set(repository: Repository, name: str) -> TargetSet:
-    role = repository.role(name)
-    return TargetSet(role.version, role.expires, 0)
+def _settle(database: StateDatabase, reading: Reading, before: datetime | None) -> None:
+    """Forget an earlier mark where an instant that was signed just now bears this clock out."""
+    floor = database.state().floor
+    if floor is not None and (before is None or floor > before) and settles(reading, floor):
+        database.settle_clock(reading)
 
 
 def _record(database: StateDatabase, error: TrustSyncError, now: datetime) -> None:

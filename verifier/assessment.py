@@ -25,6 +25,7 @@ from functools import cache
 from verifier.certificate import Certificate, Family
 from verifier.opening import OpenedCode, open_code
 from verifier.reasons import Finding, State
+from verifier.recognition import RecognitionClass
 from verifier.steps import STEPS, After, Case
 from verifier.times import DESK_ZONE, time_bounds
 from verifier.trust import (
@@ -55,7 +56,8 @@ class Check:
 class Assessment:
     """All checks of one code in the order in which they were made.
 
-    certificate: what was proven; ``None`` unless a signature held and the payload could be read.
+    certificate: what was proven; ``None`` unless a signature held and the payload could be read. recognition:
+    what its issuer counts for here; ``None`` where nobody has said, or no issuer was proven.
     """
 
     family: Family | None
@@ -65,6 +67,7 @@ class Assessment:
     list_signed_at: datetime | None
     clock: ClockState | None
     now: datetime | None
+    recognition: RecognitionClass | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -151,6 +154,7 @@ def assess(
         list_signed_at=trust.signed_at,
         clock=clock,
         now=now,
+        recognition=case.recognition,
     )
 
 

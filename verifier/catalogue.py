@@ -359,7 +359,7 @@ CATALOGUE: dict[Reason, Wording] = {
         (None,),
         "Danh sách tin cậy đã cũ",
         "Trust list is old",
-        "The list is older than 36 hours and at most 7 days.",
+        "The list is older than 36 hours and at most 7 days; a signed policy may say sooner.",
     ),
     Reason.LIST_EXPIRED: Wording(
         (
@@ -368,7 +368,8 @@ CATALOGUE: dict[Reason, Wording] = {
         ),
         "Danh sách tin cậy quá hạn",
         "Trust list out of date",
-        "The list is older than 7 days (CHECK) or 60 days (OUT).",
+        "The list is older than 7 days (CHECK) or 60 days (OUT), sooner by a signed policy; or whoever "
+        "signed it may no longer speak (OUT).",
     ),
     Reason.CLOCK_UNSURE: Wording(
         (

@@ -183,7 +183,8 @@ def authority_of(signer: SealSigner, trust: TrustList) -> Authority | None:
 
 
 def _preference(authority: Authority) -> tuple[bool, datetime]:
-    return authority.status is KeyStatus.ACTIVE, authority.not_after or datetime.min.replace(tzinfo=UTC)
+    until = authority.not_after or datetime.min.replace(tzinfo=UTC)
+    return authority.status is not KeyStatus.WITHDRAWN, until
 
 
 @lru_cache(maxsize=1024)

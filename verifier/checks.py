@@ -32,7 +32,8 @@ from verifier.certificate import (
 from verifier.countries import alpha2
 from verifier.keys import VerificationKey
 from verifier.reasons import Finding, Reason, State, finding
-from verifier.times import EASTERNMOST, SAMPLE_SKEW, WESTERNMOST, TimeBounds, is_ahead, is_over
+from verifier.recognition import RecognitionClass
+from verifier.times import EASTERNMOST, SAMPLE_SKEW, WESTERNMOST, TimeBounds, is_ahead, is_over, told, written
 from verifier.trust import (
     Authority,
     ClockState,
@@ -47,10 +48,56 @@ from verifier.trust import (
 from verifier.wire.envelope import Claims
 
 
-def status_findings(signer: TrustedKey, authority: Authority | None = None) -> list[Finding]:
-    """Whether the list still vouches for the signer, and for the CSCA above it."""
-    withdrawn = KeyStatus.WITHDRAWN in (signer.status, authority.status if authority else None)
-    return [finding(Reason.KEY_WITHDRAWN)] if withdrawn else []
+def status_findings(
+    signer: TrustedKey,
+    authority: Authority | None,
+    trust: TrustList,
+    now: datetime | None,
+    *,
+    issued_at: datetime | None,
+    to_be_signed: bytes,
+) -> list[Finding]:
+    """Whether the list still vouches for the signer of this document, and for the CSCA above it.
+
+    A signer may be distrusted altogether, or for what is issued from an instant on: a document that does not
+    say when it was issued then counts as later. Either way its publisher may list what it really issued
+    (``HashKind.ALLOWED``), and what stands there is accepted. Where that list is over, or missing on this
+    unit, a document that is not found in it may still be good: CHECK.
+    """
+    if authority is not None and authority.status is KeyStatus.WITHDRAWN:
+        return [finding(Reason.KEY_WITHDRAWN, "the CSCA above it")]
+    distrust = _distrust(signer, issued_at)
+    if distrust is None:
+        return []
+    if signer.allowed:
+        if trust.revocation.holds(signer.kid, HashKind.ALLOWED, allowed_digest(to_be_signed)):
+            return []
+        unchecked = gap_findings([signer.kid], trust, now)
+        if unchecked:
+            return unchecked
+    return [finding(Reason.KEY_WITHDRAWN, distrust)]
+
+
+def _distrust(signer: TrustedKey, issued_at: datetime | None) -> str | None:
+    """Why a document of this instant is not vouched for, for integrators; ``None`` when it is."""
+    if signer.status is KeyStatus.WITHDRAWN:
+        return ""
+    begin = signer.reject_from
+    if begin is None or (issued_at is not None and issued_at < begin):
+        return None
+    if issued_at is None:
+        return f"refused from {written(begin)} on, and no instant of issue"
+    return f"refused from {written(begin)} on"
+
+
+def allowed_digest(to_be_signed: bytes) -> bytes:
+    """The entry by which a publisher vouches for one certificate of a key that it withdrew.
+
+    to_be_signed: exactly what the signature covers. The hash of the signature's r, which revokes, would not
+    do: a thief of the key takes one genuine certificate, computes its nonce, and signs any other text with
+    the same r.
+    """
+    return hashlib.sha256(to_be_signed).digest()[:16]
 
 
 def issuer_findings(issuer: str | None, signer: TrustedKey, *, owners: bool = False) -> list[Finding]:
@@ -256,17 +303,36 @@ def _sample_time(sampled: datetime, now: datetime) -> list[Finding]:
     return [finding(Reason.TIME_ZONE_UNKNOWN)] if True in ahead else []
 
 
-def list_findings(state: ListState | None) -> list[Finding]:
-    """What the age of the trust list is worth."""
-    match state:
+def recognition_findings(recognised: RecognitionClass) -> list[Finding]:
+    """Whether what an issuer signs counts for anything in this country (SC-K15, SC-K16)."""
+    match recognised:
+        case RecognitionClass.OFFICIAL | RecognitionClass.TEMPORARY:
+            return []
+        case RecognitionClass.NONE:
+            return [finding(Reason.ISSUER_NOT_RECOGNISED)]
+
+
+def list_findings(trust: TrustList, now: datetime | None) -> list[Finding]:
+    """What the trust list is worth at ``now``: by its age, and by whether its signers may still speak.
+
+    now: ``None`` when time is not judged; nothing is said then.
+    """
+    if now is None or trust.signed_at is None:
+        return []
+    age = now - trust.signed_at
+    count, unit = told(age)
+    detail = f"signed {count} {'h' if unit == 'hours' else unit} ago"
+    match trust.state(now):
         case None | ListState.FRESH:
             return []
         case ListState.STALE_1:
-            return [finding(Reason.LIST_STALE)]
+            return [finding(Reason.LIST_STALE, detail, age=age)]
         case ListState.STALE_2 | ListState.STALE_3:
-            return [finding(Reason.LIST_EXPIRED)]
+            return [finding(Reason.LIST_EXPIRED, detail, age=age)]
         case ListState.EXPIRED:
-            return [finding(Reason.LIST_EXPIRED, state=State.OUT)]
+            if trust.void_from is not None and now >= trust.void_from:
+                detail += "; whoever signed it may no longer speak"
+            return [finding(Reason.LIST_EXPIRED, detail, State.OUT, age=age)]
 
 
 def clock_findings(clock: ClockState | None) -> list[Finding]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from verifier.catalogue import CATALOGUE, Wording
 from verifier.codes import Reason, State
@@ -28,18 +29,21 @@ class Finding:
 
     code: the stable reason. state: what it makes of the result; ``None`` (a banner, an exemption) changes
     nothing. detail: the cause in a few words for integrators and logs; it never holds anything about a
-    Holder.
+    Holder. age: how old what it speaks of is, where that is a number to tell (the trust list).
     """
 
     code: Reason
     state: State | None = None
     detail: str = ""
+    age: timedelta | None = None
 
 
-def finding(code: Reason, detail: str = "", state: State | None = None) -> Finding:
+def finding(
+    code: Reason, detail: str = "", state: State | None = None, *, age: timedelta | None = None
+) -> Finding:
     """A Finding with the usual state of its code, or with ``state`` where the case asks for another."""
     usual = CATALOGUE[code].states[0]
-    return Finding(code, state or (None if usual is State.PASS else usual), detail)
+    return Finding(code, state or (None if usual is State.PASS else usual), detail, age)
 
 
 # Findings that make it FAIL come first, then OUT, CHECK and RESCAN; exemptions and banners are last.

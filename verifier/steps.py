@@ -31,6 +31,7 @@ from verifier.keys import (
 )
 from verifier.opening import OpenedCode
 from verifier.reasons import Finding, Reason, State, finding
+from verifier.recognition import RecognitionClass
 from verifier.times import TimeBounds
 from verifier.trust import (
     Authority,
@@ -55,7 +56,8 @@ class Case:
     """One code on its way through the steps, and what they have found out about it.
 
     seal: the signer's certificate that a VDS-NC seal carries; listed: whether a list or somebody's hand gave
-    that signer, so that it needs no chain; authority: the CSCA that issued it.
+    that signer, so that it needs no chain; authority: the CSCA that issued it. recognition: what the issuer
+    counts for here; ``None`` where nobody has said.
     """
 
     opened: OpenedCode
@@ -71,6 +73,7 @@ class Case:
     signer: TrustedKey | None = None
     claims: Claims | None = None
     payload: Payload | None = None
+    recognition: RecognitionClass | None = None
 
     @property
     def envelope(self) -> Envelope:
@@ -191,10 +194,10 @@ def _unknown(case: Case, detail: str) -> Finding:
 
 
 def _signature(case: Case) -> Sequence[Finding]:
-    """Every candidate that fits the algorithm is tried, active ones first."""
+    """Every candidate that fits the algorithm is tried, withdrawn ones last."""
     refusals = []
     tried = False
-    for key in sorted(case.candidates, key=lambda k: k.status is not KeyStatus.ACTIVE):
+    for key in sorted(case.candidates, key=lambda k: k.status is KeyStatus.WITHDRAWN):
         try:
             native = load_spki(key.spki)
             if not verifies(native, case.envelope, case.form):
@@ -285,9 +288,16 @@ def _claims(case: Case) -> Sequence[Finding]:
 
 
 def _status(case: Case) -> Sequence[Finding]:
-    """The list vouches for the key today; the CSCA's CRL does not name it."""
+    """The list vouches for the key, for this document of it; the CSCA's CRL does not name it."""
     assert case.signer is not None
-    found = checks.status_findings(case.signer, case.authority)
+    found = checks.status_findings(
+        case.signer,
+        case.authority,
+        case.trust,
+        case.now,
+        issued_at=case.claims.issued_at if case.claims else None,
+        to_be_signed=case.envelope.to_be_signed,
+    )
     if not found and case.seal is not None and case.authority is not None:
         scope = authority_scope(case.authority.key_id)
         if case.trust.revocation.holds(scope, HashKind.SERIAL, chain.serial_digest(case.seal.serial)):
@@ -308,6 +318,20 @@ def _issuer(case: Case) -> Sequence[Finding]:
     if case.seal is not None:
         issuer = chain.state_of(issuer)  # travel documents have codes of their own: D, RKS
     return checks.issuer_findings(issuer, case.signer, owners=case.form.owners)
+
+
+def _recognition(case: Case) -> Sequence[Finding]:
+    """This country recognises whoever signed: the owner of the key by the list's own word.
+
+    Not by the document's. Whoever has a key of one issuer may write the name of another into a document
+    whose family does not match the two.
+    """
+    assert case.signer is not None
+    if case.trust.recognition is None:
+        return ()
+    owner = case.signer.country if case.authority is None else case.authority.country
+    case.recognition = case.trust.recognition.class_of(owner, case.signer.issuer, case.now)
+    return checks.recognition_findings(case.recognition)
 
 
 def _usage(case: Case) -> Sequence[Finding]:
@@ -369,6 +393,7 @@ STEPS: tuple[Step, ...] = (
     # May the key have signed this, then and now?
     Step("status", _status, After.SIGNER),
     Step("issuer", _issuer, After.CLAIMS),
+    Step("recognition", _recognition, After.CLAIMS),
     Step("key-usage", _usage, After.CLAIMS),
     Step("key-period", _period, After.CLAIMS),
     # Does the document still count?
@@ -376,6 +401,6 @@ STEPS: tuple[Step, ...] = (
     Step("revocation", _revocation, After.CLAIMS),
     Step("event", _event, After.CLAIMS),
     # What is our own knowledge worth?
-    Step("list", lambda case: checks.list_findings(case.list_state), After.ALWAYS),
+    Step("list", lambda case: checks.list_findings(case.trust, case.now), After.ALWAYS),
     Step("clock", lambda case: checks.clock_findings(case.clock), After.ALWAYS),
 )

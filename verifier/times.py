@@ -59,6 +59,14 @@ def is_ahead(iat: datetime, now: datetime) -> bool:
     return iat > now + SKEW
 
 
+def told(age: timedelta) -> tuple[int, str]:
+    """An age as people say it: a number of ``hours`` below two days, else of ``days``, both whole and never
+    more than it is.
+    """
+    seconds = max(0, int(age.total_seconds()))
+    return (seconds // 3600, "hours") if seconds < 48 * 3600 else (seconds // 86400, "days")
+
+
 def written(instant: datetime) -> str:
     """An instant as it stands in everything that we write: ISO 8601 in UTC with a Z."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

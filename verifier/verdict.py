@@ -22,6 +22,7 @@ from verifier.certificate import Certificate, Family
 from verifier.families import DOMESTIC
 from verifier.policy.bundle import RuleBundle, is_over
 from verifier.reasons import Finding, Reason, State, finding, state_of, worst_first
+from verifier.recognition import RecognitionClass
 from verifier.trust import ClockState, ListState
 
 
@@ -52,6 +53,7 @@ class Verdict:
 
     certificate: what was proven, ``None`` when no signature held. list_state, list_signed_at, clock:
     ``None`` where the list has no age or no clock was judged. bundle: the rules in force, if any.
+    recognition: what the issuer counts for in this country; ``None`` where nobody has said.
     """
 
     state: State
@@ -63,6 +65,7 @@ class Verdict:
     list_signed_at: datetime | None
     clock: ClockState | None
     bundle: RuleBundle | None
+    recognition: RecognitionClass | None = None
 
 
 def decide(assessment: Assessment, bundle: RuleBundle | None) -> Verdict:
@@ -86,6 +89,7 @@ def decide(assessment: Assessment, bundle: RuleBundle | None) -> Verdict:
         list_signed_at=assessment.list_signed_at,
         clock=assessment.clock,
         bundle=bundle,
+        recognition=assessment.recognition,
     )
 
 

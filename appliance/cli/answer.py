@@ -103,6 +103,7 @@ def answer(
             "country": reading.signer.country if reading.signer else None,
             "kid": _kid(reading.kid, verdict.family),
             "source": reading.signer.source if reading.signer else None,
+            "recognition": verdict.recognition,
         },
         "list": _list(verdict),
         "clock": verdict.clock,

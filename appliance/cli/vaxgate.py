@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -202,22 +203,34 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
     from appliance.gate import Gate
     from appliance.kiosk.hub import Hub
     from appliance.kiosk.server import KioskServer
+    from appliance.kiosk.trust import TrustPage
     from appliance.lights import open_lamp
     from appliance.scanner import look
-    from trustsync.paths import trust_dir
+    from trustsync.paths import seed_dir, trust_dir
+    from trustsync.status import read_status
     from trustsync.store import open_store
 
     store = Path(config.trust.store) if config.trust.store else trust_dir()
-    hub = Hub(clear_s=config.kiosk.clear_s, language=config.kiosk.language, site=config.site.name)
+    seed = Path(config.trust.seed) if config.trust.seed else seed_dir()
+    trust_page = TrustPage(
+        lambda: read_status(store, datetime.now(UTC), seed=seed).as_json(), time_zone=config.site.time_zone
+    )
+    hub = Hub(
+        clear_s=config.kiosk.clear_s,
+        language=config.kiosk.language,
+        site=config.site.name,
+        trust_page=trust_page,
+    )
     with open_lamp(config.lamp) as lamp, KioskServer(hub, port=config.kiosk.port) as kiosk:
         gate = Gate(
             open_camera=lambda: open_camera(config.camera),
-            open_trust=lambda: open_store(store),
+            open_trust=lambda: open_store(store, seed),
             lamp=lamp,
             hub=hub,
             config=config.gate,
             down_s=config.camera.down_s,
             time_zone=config.site.time_zone,
+            phone=config.site.phone,
             on_answer=_say_times if stats else None,
             read=partial(look, data_matrix=config.camera.data_matrix),
         )

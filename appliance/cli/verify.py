@@ -20,11 +20,13 @@ from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, readable, u
 from appliance.cli.inputs import Given, UsageError, codes_of, is_code, together
 from appliance.judging import Basis
 from trustsync.errors import NoListError, SettingsError, TrustSyncError
+from verifier.clocks import clock_state, reckoned
 from verifier.opening import OpenedCode, open_code
 from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
 from verifier.reading import Checks, read_checks
 from verifier.reasons import CATALOGUE, Finding, Reason, State
-from verifier.trust import TrustList, clock_state
+from verifier.recognition import RecognitionClass
+from verifier.trust import TrustList
 from verifier.verdict import without_code
 from verifier.wire.keyfile import KeyFile, KeyFileError, listed_crls, parse_trust
 
@@ -38,6 +40,11 @@ EXAMPLES = """examples:
 exit status: 0 PASS, 10 CHECK, 20 FAIL, 30 RESCAN, 40 OUT; of many the highest; 2 usage, 1 a fault of ours
 """
 _COLOUR = {State.PASS: "32", State.CHECK: "33", State.FAIL: "31", State.RESCAN: "37", State.OUT: "35"}
+_RECOGNISED = {
+    RecognitionClass.OFFICIAL: "officially recognised",
+    RecognitionClass.TEMPORARY: "temporarily recognised",
+    RecognitionClass.NONE: "not recognised",
+}
 _SIGN = {State.PASS: "✓", State.CHECK: "!", State.FAIL: "✗", State.RESCAN: "○", State.OUT: "—"}
 
 
@@ -90,8 +97,17 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="PATH",
-        help="PEM, DER, JWK, JWKS, DID document, CSCA, CRL or a trust store; repeatable "
+        help="PEM, DER, JWK, JWKS, DID document, CSCA, CRL, a signed trust list or a trust store; repeatable "
         "(default: this machine's store)",
+    )
+    parser.add_argument(
+        "--trust-pin",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the key or certificate under which the signed lists must hold; without one their keys are "
+        "taken as given",
     )
     parser.add_argument(
         "--rules",
@@ -153,26 +169,34 @@ def _judging(options: argparse.Namespace) -> Callable[[str | bytes | OpenedCode]
     own = _own_rules(options.rules)
     stores = [path for path in options.trust if _is_folder(path)]
     if options.trust and not stores:
-        keys = _given_trust(options.trust)
+        keys = _given_trust(options.trust, options.trust_pin, at or datetime.now(UTC))
 
         def by_keys(code: str | bytes | OpenedCode) -> Judged:
             now = at or datetime.now(UTC)
             return judge(code, Basis(keys, in_force(own or (SIGNATURE_ONLY,), now), now))
 
         return by_keys
+    if options.trust_pin:
+        raise UsageError("--trust-pin goes with --trust and a signed list; a store has its own anchor")
     if len(options.trust) > 1:
         raise UsageError("--trust: a store stands alone; give either one store or any number of key files")
     from trustsync.paths import load_settings, trust_dir
     from trustsync.store import open_store
+    from trustsync.timesources import reading
 
     try:
-        store = open_store(_store(stores[0]) if stores else load_settings().store or trust_dir())
+        settings = load_settings()
+        # A store that was named answers for itself alone; this machine's has the image's seed behind it.
+        store = (
+            open_store(_store(stores[0]))
+            if stores
+            else open_store(settings.store or trust_dir(), settings.seed)
+        )
     except SettingsError as error:
         raise UsageError(str(error)) from error
     told: set[str] = set()
 
     def by_store(code: str | bytes | OpenedCode) -> Judged:
-        now = at or datetime.now(UTC)
         try:
             held = store.current()
         except TrustSyncError as error:
@@ -182,7 +206,10 @@ def _judging(options: argparse.Namespace) -> Callable[[str | bytes | OpenedCode]
             reason = Reason.NO_LIST if isinstance(error, NoListError) else Reason.STORE_DOWN
             return _out(code, reason, at)
         # an instant that was given is taken at its word; the machine's own clock is not
-        clock = None if at else clock_state(now, held.floor)
+        now, clock = at, None
+        if now is None:
+            seen = reading()
+            now, clock = reckoned(seen, held.clock), clock_state(seen, held.clock)
         return judge(code, Basis(held.trust, in_force(own or held.bundles, now), now, clock, held.floor))
 
     return by_store
@@ -212,17 +239,20 @@ def _is_folder(path: Path) -> bool:
         ) from error
 
 
-def _given_trust(paths: list[Path]) -> TrustList:
+def _given_trust(paths: list[Path], pins: list[Path], now: datetime) -> TrustList:
     given = KeyFile()
+    pinned = [_file(path, "--trust-pin") for path in pins]
+    held_against = False
     for path in paths:
+        data = _file(path, "--trust")
         try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"--trust {_shown(path)}: {error.strerror}") from error
-        try:
-            given += parse_trust(data, source=path.name)
-        except KeyFileError as error:
+            signed = _signed_list(path, data, pinned, now)
+            held_against |= signed is not None
+            given += parse_trust(data, source=path.name) if signed is None else signed
+        except (KeyFileError, TrustSyncError) as error:
             raise UsageError(f"--trust {_shown(path)}: {error}") from error
+    if pins and not held_against:
+        raise UsageError("--trust-pin: none of what --trust gives is a signed list, so nothing was proven")
     try:
         return TrustList.of(
             dict.fromkeys(given.keys),
@@ -232,6 +262,36 @@ def _given_trust(paths: list[Path]) -> TrustList:
         )
     except ValueError as error:  # a CRL of nobody given, or too many keys of one KID
         raise UsageError(f"--trust: {error}") from error
+
+
+def _signed_list(path: Path, data: bytes, pins: list[bytes], now: datetime) -> KeyFile | None:
+    """The keys of a signed list in a form of the hub; ``None`` for a file of another form.
+
+    Raises TrustSyncError for one that does not hold under what is pinned, or cannot be read.
+    """
+    if data.lstrip().startswith(b"-----BEGIN "):
+        return None
+    from trustsync.hub.given import read_given
+
+    def beside(suffix: str) -> bytes | None:
+        other = path.with_suffix(suffix)
+        return _file(other, "--trust") if other != path and other.is_file() else None
+
+    signed = read_given(data, name=path.name, beside=beside, pins=pins, now=now)
+    if signed is None:
+        return None
+    told = [] if signed.proven else ["its signature was NOT checked, its keys are taken as given"]
+    told += [f"{len(signed.skipped)} entries left out"] if signed.skipped else []
+    if told:
+        print(f"vaxgate-verify: {readable(path.name)}: {signed.what}; {'; '.join(told)}", file=sys.stderr)
+    return signed.held
+
+
+def _file(path: Path, option: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{option} {_shown(path)}: {error.strerror}") from error
 
 
 def _own_rules(asked: str | None) -> tuple[RuleBundle, ...]:
@@ -272,7 +332,7 @@ def _cases(options: argparse.Namespace) -> int:
     from appliance.cli.cases import CaseError, read_cases, run_case
     from appliance.cli.compare import Comparison
 
-    if options.inputs or options.trust or options.rules or options.at:
+    if options.inputs or options.trust or options.trust_pin or options.rules or options.at:
         raise UsageError(
             "--cases stands alone: a case brings its own keys and clock, rules are signature-only"
         )
@@ -341,6 +401,7 @@ def _facts(result: dict[str, Any]) -> str:
     facts = [
         result["family"],
         issuer["country"] and f"issuer {issuer['country']}",
+        issuer["recognition"] and _RECOGNISED[issuer["recognition"]],
         known and f"list {known['state'] or 'of unknown age'}",
         rules and f"rules {rules['bundle']} {rules['version']}",
     ]

@@ -37,6 +37,8 @@ HEADERS = {
 # A page that hears nothing for three of these takes the unit for lost.
 BEAT_S = 1.5
 MAX_STREAMS = 6
+LANGUAGES = ("vi", "en")
+TRUST_PAGE_S = 60  # until the page of the list gives way to the officer's page again
 
 
 def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
@@ -59,7 +61,7 @@ def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
     @app.get("/")
     def page() -> Response:
         facts = hub.current()
-        if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+        if _for_machines():
             return _json(facts)
         html = render_template(
             "officer.html",
@@ -67,8 +69,28 @@ def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
             texts=TEXTS,
             language=hub.language,
             site=hub.site,
+            trust=hub.trust_page is not None,
             clear_ms=int(hub.clear_s * 1000),
             lost_ms=int(beat_s * 3000) + 500,
+        )
+        return Response(html, mimetype="text/html")
+
+    @app.get("/trust")
+    def trust() -> Response:
+        if hub.trust_page is None:
+            abort(404)
+        if _for_machines():
+            return _json(hub.trust_page.facts())
+        asked = request.args.get("lang", "")
+        language = asked if asked in LANGUAGES else hub.language
+        html = render_template(
+            "trust.html",
+            language=language,
+            other=next(each for each in LANGUAGES if each != language),
+            other_name=TEXTS["language"][language],
+            site=hub.site,
+            back_s=TRUST_PAGE_S,
+            **hub.trust_page.shown(language),
         )
         return Response(html, mimetype="text/html")
 
@@ -88,6 +110,10 @@ def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
         return _json(facts), 503 if facts["state"] in ("OUT", "BOOT") else 200
 
     return app
+
+
+def _for_machines() -> bool:
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
 
 
 def _stream(hub: Hub, beat_s: float) -> Iterator[str]:

@@ -7,6 +7,7 @@ The rules this module keeps:
 * Name and birth date are shown for comparison with the passport: a signature says nothing about the bearer.
 * An issuer that is named by an address is shown as its host, the part that tells who it is; never as a link.
 * A text of a code, an identifier or a diagnosis is never among the facts.
+* A list that is out of date is said with its age, what to do about it, and whom to call.
 
     facts = of_verdict(verdict)
     facts["state"], facts["headline"]["vi"], facts["holder"]["name"]
@@ -17,23 +18,25 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from appliance.kiosk.texts import FAMILIES, WAITING
+from appliance.kiosk.texts import ADVICE, AGED, FAMILIES, RECOGNISED, UNITS, WAITING
 from appliance.signals import SAYINGS, Signal, signal_of
 from appliance.supply import Snapshot
 from verifier.certificate import Certificate
 from verifier.countries import alpha2
 from verifier.policy.bundle import in_force
-from verifier.reasons import CATALOGUE, Finding
-from verifier.times import written
-from verifier.trust import ClockState
+from verifier.reasons import CATALOGUE, Finding, Reason, State
+from verifier.recognition import RecognitionClass
+from verifier.times import told, written
+from verifier.trust import ClockState, ListState
 from verifier.verdict import Duty, DutyCode, Verdict
 
 Facts = dict[str, Any]
+Texts = dict[str, str]  # by language
 
 MAX_NAME = 80
 MAX_ISSUER = 48
@@ -82,12 +85,15 @@ def of_signal(signal: Signal) -> Facts:
         "word": {"vi": saying.vi, "en": saying.en},
         "headline": {"vi": saying.hint_vi, "en": saying.hint_en},
         "reasons": [],
+        "advice": [],
+        "call": None,
         "duties": [],
         "parts": None,
         "holder": None,
         "family": None,
         "document": None,
         "issuer": None,
+        "recognition": None,
         "last": None,
     }
 
@@ -100,25 +106,68 @@ def of_waiting(have: int, count: int) -> Facts:
     return facts
 
 
-def of_findings(signal: Signal, findings: Iterable[Finding]) -> Facts:
-    """The facts of a signal with reasons, the first of which is the headline."""
+def of_findings(
+    signal: Signal, findings: Iterable[Finding], *, phone: str = "", list_state: ListState | None = None
+) -> Facts:
+    """The facts of a signal with reasons, the first of which is the headline.
+
+    phone: whom to call about a list that is out of date; empty: nobody is named. list_state: of that list.
+    """
     facts = of_signal(signal)
+    findings = tuple(findings)
     facts["reasons"] = [
         {
             "code": found.code.value,
             "state": None if found.state is None else found.state.value,
-            "text": {"vi": CATALOGUE[found.code].vi, "en": CATALOGUE[found.code].en},
+            "text": said(found),
         }
         for found in findings
     ]
     if facts["reasons"] and facts["reasons"][0]["state"] == facts["state"]:
         facts["headline"] = facts["reasons"][0]["text"]
+    facts["advice"] = _advice(signal, findings, list_state)
+    if any(found.code is Reason.LIST_EXPIRED for found in findings):
+        words = ADVICE["call" if phone else "call_nobody"]
+        facts["call"] = {
+            "phone": phone or None,
+            "text": {lang: text.format(phone=phone) for lang, text in words.items()},
+        }
     return facts
 
 
-def of_verdict(verdict: Verdict) -> Facts:
-    """The facts of a verdict."""
-    facts = of_findings(signal_of(verdict.state), verdict.reasons)
+def said(found: Finding) -> Texts:
+    """A reason as an officer reads it, with its age where it has one to tell."""
+    if found.age is None or found.code not in AGED:
+        return {"vi": CATALOGUE[found.code].vi, "en": CATALOGUE[found.code].en}
+    age = age_words(found.age)
+    return {lang: text.format(age=age[lang]) for lang, text in AGED[found.code].items()}
+
+
+def age_words(age: timedelta) -> Texts:
+    """An age in hours or days, as ``9 days``."""
+    count, unit = told(age)
+    return {lang: one_or_more[count != 1].format(n=count) for lang, one_or_more in UNITS[unit].items()}
+
+
+def _advice(signal: Signal, findings: Iterable[Finding], list_state: ListState | None) -> list[Texts]:
+    """What to do about what our own knowledge lacks; red asks for none of it."""
+    if signal is Signal.FAIL:
+        return []
+    states = {found.code: found.state for found in findings}
+    words = []
+    if states.get(Reason.KEY_UNKNOWN) is State.CHECK:
+        words.append("young_issuer")
+    if Reason.LIST_EXPIRED in states:
+        words += ["cannot_verify" if signal is Signal.OUT else "old_list", "sync"]
+    if list_state is ListState.STALE_3:
+        words.append("manual")
+    return [ADVICE[word] for word in words]
+
+
+def of_verdict(verdict: Verdict, *, phone: str = "") -> Facts:
+    """The facts of a verdict. phone: whom to call about a list that is out of date."""
+    signal = signal_of(verdict.state)
+    facts = of_findings(signal, verdict.reasons, phone=phone, list_state=verdict.list_state)
     facts["duties"] = [_duty(duty) for duty in verdict.duties]
     certificate = verdict.certificate
     # What was proven names the document more closely than how its text begins.
@@ -128,7 +177,13 @@ def of_verdict(verdict: Verdict) -> Facts:
     if certificate is not None:
         facts["holder"] = _holder(certificate)
         facts["issuer"] = issuer_name(certificate.issuer or certificate.key.country or "") or None
+        facts["recognition"] = _recognition(verdict.recognition)
     return facts
+
+
+def _recognition(recognised: RecognitionClass | None) -> Facts | None:
+    """What the issuer counts for here; nothing where nobody has said."""
+    return None if recognised is None else {"class": recognised.value, "text": RECOGNISED[recognised]}
 
 
 def issuer_name(text: str) -> str:
@@ -179,7 +234,7 @@ def _filled(text: str, numbers: dict[str, int]) -> str:
 
 def as_last(facts: Facts) -> Facts:
     """What stays of a result on the ready page until it is cleared: its own state beside its own name."""
-    kept = ("state", "sign", "colour", "word", "headline", "holder", "document", "issuer")
+    kept = ("state", "sign", "colour", "word", "headline", "holder", "document", "issuer", "recognition")
     return {name: facts[name] for name in kept}
 
 
@@ -195,6 +250,15 @@ def of_standing(snapshot: Snapshot | None, now: datetime, clock: ClockState | No
             "signed_at": written(snapshot.signed_at.replace(microsecond=0)),
             "age_s": int((now - snapshot.signed_at).total_seconds()),
             "date": f"{snapshot.signed_at.astimezone(zone):%d/%m/%Y %H:%M}",
+            "sets": {
+                name: {
+                    "version": part.version,
+                    "age_s": part.signed_at and int((now - part.signed_at).total_seconds()),
+                    "expires": written(part.expires),
+                    "count": part.count,
+                }
+                for name, part in snapshot.sets.items()
+            },
         },
         "clock": {
             "state": clock.value,

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from appliance.kiosk.facts import Facts, as_last, of_signal
+from appliance.kiosk.trust import TrustPage
 from appliance.signals import Signal
 
 
@@ -26,6 +27,7 @@ class Hub:
     """One for a process. Every method may be called from any thread.
 
     clear_s: seconds until a name leaves. language: of the page at its start. site: the desk's name.
+    trust_page: what the page of the list is made from; ``None``: there is no such page.
     """
 
     def __init__(
@@ -34,9 +36,11 @@ class Hub:
         clear_s: float = 15.0,
         language: str = "vi",
         site: str = "",
+        trust_page: TrustPage | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.clear_s, self.language, self.site = clear_s, language, site
+        self.trust_page = trust_page
         self._monotonic = monotonic
         self._news = threading.Condition()
         self._id = 1

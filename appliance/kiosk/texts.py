@@ -2,14 +2,17 @@
 
 The rules this module keeps:
 
-* Every key has both texts; the words of reasons stand in ``verifier/reasons.py``.
+* Every key has both texts; the words of reasons stand in ``verifier/catalogue.py``. Where a reason has an age
+  to tell, its words with that age stand here.
 
-    TEXTS["compare"]["vi"]
+    TEXTS["compare"]["vi"], AGED[Reason.LIST_STALE]["en"].format(age="3 days")
 """
 
 from __future__ import annotations
 
 from verifier.certificate import Family
+from verifier.codes import Reason
+from verifier.recognition import RecognitionClass
 
 # What a document is, as an officer would name it; the families that are only recognised have their names too.
 FAMILIES: dict[Family, dict[str, str]] = {
@@ -34,6 +37,52 @@ FAMILIES: dict[Family, dict[str, str]] = {
 WAITING = {
     "vi": "Đã đọc {have} / {count} phần, đưa phần tiếp theo",
     "en": "{have} of {count} parts read, hold up the next",
+}
+
+UNITS = {
+    "hours": {"vi": ("{n} giờ", "{n} giờ"), "en": ("{n} hour", "{n} hours")},
+    "days": {"vi": ("{n} ngày", "{n} ngày"), "en": ("{n} day", "{n} days")},
+}
+
+# Reasons whose age is known.
+AGED: dict[Reason, dict[str, str]] = {
+    Reason.LIST_STALE: {"vi": "Danh sách tin cậy đã {age} chưa cập nhật", "en": "Trust list is {age} old"},
+    Reason.LIST_EXPIRED: {
+        "vi": "Danh sách tin cậy quá hạn: đã {age} chưa cập nhật",
+        "en": "Trust list out of date: {age} old",
+    },
+}
+
+# What to do about it, in plain words; each follows from a reason, see ``facts.advice``.
+ADVICE: dict[str, dict[str, str]] = {
+    "young_issuer": {
+        "vi": "Danh sách cũ có thể thiếu nơi cấp mới: đồng bộ ngay rồi quét lại.",
+        "en": "An old list may lack a new issuer: sync the list now, then scan again.",
+    },
+    "old_list": {
+        "vi": "Thiết bị lâu chưa có danh sách mới nên không xác nhận mã nào. Mã này không bị coi là sai.",
+        "en": "This unit has had no new list for long and confirms no code. This one may be good.",
+    },
+    "cannot_verify": {
+        "vi": "Thiết bị không kiểm tra được mã nào. Không mã nào bị coi là sai.",
+        "en": "This unit cannot verify any code. That says nothing against a code.",
+    },
+    "sync": {
+        "vi": "Đồng bộ danh sách, hoặc mang đến bằng USB. Báo trưởng ca mỗi ca một lần.",
+        "en": "Sync the list, or bring it on a USB stick. Tell your supervisor once a shift.",
+    },
+    "manual": {
+        "vi": "Làm theo tờ quy trình thủ công.",
+        "en": "Follow the manual procedure sheet.",
+    },
+    "call": {"vi": "Gọi {phone}", "en": "Call {phone}"},
+    "call_nobody": {"vi": "Gọi người phụ trách thiết bị.", "en": "Call whoever looks after this unit."},
+}
+
+RECOGNISED: dict[RecognitionClass, dict[str, str]] = {
+    RecognitionClass.OFFICIAL: {"vi": "Được công nhận chính thức", "en": "Officially recognised"},
+    RecognitionClass.TEMPORARY: {"vi": "Được công nhận tạm thời", "en": "Temporarily recognised"},
+    RecognitionClass.NONE: {"vi": "Chưa được công nhận", "en": "Not recognised"},
 }
 
 TEXTS: dict[str, dict[str, str]] = {

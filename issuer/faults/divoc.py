@@ -116,7 +116,7 @@ def without_algorithm(issuer: Issuer, payload: Payload, now: datetime) -> Code:
 def ps256(issuer: Issuer, payload: Payload, now: datetime) -> Code:
     """Signed with RSA, as India's are; shows once its key is published and synced."""
     keys = issuer.keys_of(Algorithm.PS256, Domain.DIVOC)
-    if not any(key.status is KeyStatus.ACTIVE for key in keys):
+    if not any(key.status is not KeyStatus.WITHDRAWN for key in keys):
         issuer.rotate(Algorithm.PS256, now=now, domain=Domain.DIVOC)
     issued = issuer.issue(
         payload, issued_at=now, expires_at=now + YEAR, family=Family.DIVOC, algorithm=Algorithm.PS256

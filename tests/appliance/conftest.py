@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from browser_rig import chromium
 from desk import Desk
 from gate_rig import Rig
+from selenium import webdriver
 
 
 @pytest.fixture
@@ -36,3 +38,10 @@ def make_rig() -> Iterator[Callable[..., Rig]]:
     yield make
     for bench in made:
         bench.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[webdriver.Chrome]:
+    """One browser for all who look at a page."""
+    with chromium() as opened:
+        yield opened

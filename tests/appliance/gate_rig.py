@@ -8,8 +8,8 @@ rig.lamp.signal, rig.page()["state"]
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,6 +24,7 @@ from appliance.kiosk.hub import Hub
 from appliance.lights import MockLamp
 from appliance.picture import Luma, empty
 from appliance.supply import FixedTrust, TrustSource
+from verifier.clocks import ClockKnowledge
 from verifier.policy.bundle import RuleBundle
 from verifier.trust import TrustList
 
@@ -66,6 +67,8 @@ class Snapshot:
     bundles: tuple[RuleBundle, ...]
     signed_at: datetime
     floor: datetime
+    clock: ClockKnowledge
+    sets: Mapping[str, Any] = field(default_factory=dict)
 
 
 def snapshot_of(desk: Desk) -> Snapshot:
@@ -74,7 +77,7 @@ def snapshot_of(desk: Desk) -> Snapshot:
     assert desk.list_age is not None
     signed_at = desk.now - desk.list_age
     bundles = () if desk.bundle is None else (desk.bundle,)
-    return Snapshot(desk.trust, bundles, signed_at, signed_at)
+    return Snapshot(desk.trust, bundles, signed_at, signed_at, ClockKnowledge(floor=signed_at))
 
 
 class HandCamera(Closing):

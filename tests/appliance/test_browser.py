@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser_rig import Page, assert_contrast, assert_fits, shown
 from clinic import clinic_at
 from desk import NOW, Desk, person, vaccination
 from gate_rig import image_of, snapshot_of, stained
@@ -33,23 +32,6 @@ from verifier.reasons import Reason, finding
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        complain = pytest.fail if os.environ.get("CI") else pytest.skip
-        complain("chromium and chromedriver are not installed (apt-get install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    chrome.set_page_load_timeout(20)
-    yield chrome
-    chrome.quit()
-
-
 @pytest.fixture
 def hub() -> Hub:
     return Hub(clear_s=15)
@@ -57,44 +39,8 @@ def hub() -> Hub:
 
 @pytest.fixture
 def page(browser: webdriver.Chrome, hub: Hub) -> Iterator[Page]:
-    with KioskServer(hub, port=0) as kiosk:
-        shown = Page(browser, kiosk.url)
-        shown.kiosk = kiosk
-        yield shown
-        browser.get("about:blank")
-    severe = [line for line in shown.complaints() if "ERR_CONNECTION_REFUSED" not in line]
-    assert severe == [], "the browser's console complains"
-
-
-class Page:
-    """The officer's page in the browser."""
-
-    kiosk: KioskServer
-
-    def __init__(self, browser: webdriver.Chrome, url: str, language: str = "en") -> None:
-        self.browser, self.url = browser, url
-        browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's own
-        browser.get("about:blank")
-        browser.get(f"{url}#{language}")
-
-    def text(self, element: str) -> str:
-        return self.browser.find_element(By.ID, element).text
-
-    def everything(self) -> str:
-        return str(self.browser.execute_script("return document.documentElement.outerHTML"))
-
-    def root(self, name: str) -> str | None:
-        return self.browser.find_element(By.TAG_NAME, "html").get_attribute(name)
-
-    def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, f"the page still says {self.text('word')}: {self.text('headline')}"
-            time.sleep(0.05)
-
-    def complaints(self) -> list[str]:
-        rows: list[dict[str, Any]] = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
-        return [row["message"] for row in rows if row["level"] == "SEVERE"]
+    with shown(browser, hub) as opened:
+        yield opened
 
 
 # --- The journey --------------------------------------------------------------------------------------------
@@ -165,35 +111,6 @@ SHOWN = {
     "OUT": of_findings(Signal.OUT, [finding(Reason.STORE_DOWN)]),
 }
 
-CONTRAST = """
-const light = (colour) => {
-  const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => {
-    const c = part / 255;
-    return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const ground = (node) => {
-  for (let at = node; at; at = at.parentElement) {
-    const colour = getComputedStyle(at).backgroundColor;
-    if (colour !== "rgba(0, 0, 0, 0)" && colour !== "transparent") return colour;
-  }
-  return "rgb(255, 255, 255)";
-};
-const out = {};
-for (const node of document.querySelectorAll("h1, p, li, dt, dd, b, code, button, .sign")) {
-  if (!node.textContent.trim() || node.offsetParent === null) continue;
-  const style = getComputedStyle(node);
-  const grounds = style.backgroundImage.includes("repeating")
-    ? style.backgroundImage.match(/rgb\\([^)]*\\)/g) : [ground(node)];
-  for (const behind of grounds) {
-    const [high, low] = [light(style.color), light(behind)].sort((a, b) => b - a);
-    out[`${node.tagName} ${node.id} ${node.textContent.trim().slice(0, 20)}`] = (high + 0.05) / (low + 0.05);
-  }
-}
-return out;
-"""
-
 
 @pytest.mark.scenario("SC-O06")
 def test_shape_sign_and_word_tell_the_state_and_every_text_stands_out(
@@ -236,12 +153,6 @@ def test_the_page_counts_the_parts_and_names_the_document(page: Page, hub: Hub, 
 def smart_card_facts(desk: Desk, issuer: str = "https://health.example/cards", *name: str) -> dict[str, Any]:
     (text,) = clinic_at(desk, issuer).parts(1, *name[:2])
     return of_verdict(desk.judged(text).verdict)
-
-
-def assert_contrast(page: Page) -> None:
-    found: dict[str, float] = page.browser.execute_script(CONTRAST)
-    assert len(found) >= 5
-    assert {what: round(ratio, 1) for what, ratio in found.items() if ratio < 7.0} == {}
 
 
 def test_the_language_changes_in_one_tap_and_stays_over_a_reload(page: Page, hub: Hub) -> None:
@@ -341,26 +252,3 @@ def test_word_and_headline_fit_the_screen(
         assert_fits(page, hub.publish(of_signal(Signal.READY), keep_last=True), "the last result")
     finally:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-def assert_fits(page: Page, shown: int, name: str) -> None:
-    page.until(lambda: bool(page.browser.execute_script(SHOWN_ID, shown)))
-    assert page.browser.execute_script(CUT) == [], name
-
-
-SHOWN_ID = "return Number(document.documentElement.dataset.shown) === arguments[0]"
-CUT = """
-const out = [];
-for (const node of document.querySelectorAll(
-    "#sign, #word, #headline, #name, #birth-date, #document, #issuer, #language, footer b")) {
-  if (node.offsetParent === null || !node.textContent) continue;
-  const box = node.getBoundingClientRect();
-  const round = (node.closest(".verdict, .person") || document.documentElement).getBoundingClientRect();
-  const wide = node.scrollWidth > node.clientWidth + 2 && getComputedStyle(node).display !== "inline";
-  if (box.left < round.left || box.right > round.right + 1 || box.top < round.top - 1
-      || box.bottom > Math.min(round.bottom, innerHeight) + 1 || wide) {
-    out.push(`${node.id || node.tagName}: ${node.textContent}`);
-  }
-}
-return out;
-"""

@@ -24,6 +24,7 @@ from verifier.certificate import Family
 from verifier.opening import open_parts
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Finding, Reason, State
+from verifier.recognition import Recognition
 from verifier.steps import STEPS, After, Case, Step
 from verifier.trust import ClockState
 
@@ -38,9 +39,10 @@ class World:
     store: Path
 
     def answer(self, code: Code, **basis: Any) -> tuple[State, list[Reason]]:
-        """State and reasons, worst first. Keywords change what the desk judges by."""
+        """State and reasons, worst first. Keywords change what the desk judges by, ``recognition`` too."""
         known = self.known
-        judged_by = Basis(known.trust, SIGNATURE_ONLY, NOW, None, known.floor)
+        trust = replace(known.trust, recognition=basis.pop("recognition", None))
+        judged_by = Basis(trust, SIGNATURE_ONLY, NOW, None, known.floor)
         opened = open_parts(code) if isinstance(code, tuple) else code
         verdict = judge(opened, replace(judged_by, **basis)).verdict
         return verdict.state, [found.code for found in verdict.reasons]
@@ -119,12 +121,16 @@ DESKS: dict[str, tuple[dict[str, Any], tuple[State, list[Reason]]]] = {
         {"clock": ClockState.UNSYNCED},
         (State.OUT, [Reason.CLOCK_UNSURE]),
     ),
+    "a country that recognises nobody": (
+        {"recognition": Recognition()},
+        (State.CHECK, [Reason.ISSUER_NOT_RECOGNISED]),
+    ),
 }
 
 
 @pytest.mark.parametrize("name", DESKS)
 def test_a_good_certificate_at_a_desk_that_knows_little(name: str, world: World) -> None:
-    """The state of list and clock stands in the answer."""
+    """The state of list, clock and recognition stands in the answer."""
     basis, wanted = DESKS[name]
     assert world.answer(world.good, **basis) == wanted
 

@@ -17,21 +17,22 @@ from tuf.ngclient import Updater
 from issuer import certificates
 from issuer.certificates import Person
 from issuer.errors import IssuerError
-from issuer.files import write_whole
 from issuer.office import Issuer
-from issuer.publish import LIVES
+from issuer.publish import OWN_ROLES, specimens_of
 from issuer.server import Server, create_app
-from trustsync.targets import (
-    KEYS_PATH,
-    REVOCATION_INDEX_PATH,
-    RULES_PATH,
-    decode_index,
-    decode_keys,
-)
+from trustsync.files import write_whole
+from trustsync.segments import decode_index
+from trustsync.targets import KEYS_PATH, REVOCATION_INDEX_PATH, RULES_PATH, decode_keys
+from trustsync.trial import SELF_TEST_PATH, decode_trial
 from verifier.policy.bundle import decode_bundles
 from verifier.trust import Domain, HashKind
 
-CONTENT = {"trust": "trust/*", "revocation": "revocation/*", "rules": "rules/*"}
+CONTENT = {
+    "trust": "trust/*",
+    "revocation": "revocation/*",
+    "rules": "rules/*",
+    "recognition": "recognition/*",
+}
 
 
 def _revoke_one(issuer: Issuer, now: datetime) -> None:
@@ -57,9 +58,10 @@ def test_roles_thresholds_and_lives_are_those_of_the_design(issuer: Issuer, now:
         "trust": one,
         "revocation": one,
         "rules": one,
+        "recognition": one,
     }
     keyids = [keyid for role in roles.values() for keyid in role.keyids]
-    assert len(keyids) == len(set(keyids)) == 10
+    assert len(keyids) == len(set(keyids)) == 11
     days = {}
     for path in (issuer.registry.public / "metadata").iterdir():
         days[path.name.split(".")[-2]] = (_signed(issuer, path.name).signed.expires - now).days
@@ -69,6 +71,7 @@ def test_roles_thresholds_and_lives_are_those_of_the_design(issuer: Issuer, now:
         "trust": 60,
         "revocation": 14,
         "rules": 90,
+        "recognition": 90,
         "snapshot": 14,
         "timestamp": 3,
     }
@@ -82,14 +85,14 @@ def test_targets_only_delegates_and_each_role_speaks_for_its_own_paths(issuer: I
     assert bound == {name: ([pattern], True) for name, pattern in CONTENT.items()}
     for name in CONTENT:
         paths = _signed(issuer, f"1.{name}.json").signed.targets
-        assert paths
+        assert paths or name == "recognition", "a reference issuer recognises nobody and leaves nobody out"
         assert all(path.startswith(f"{name}/") for path in paths)
 
 
 def test_every_role_is_signed_by_its_own_keys(issuer: Issuer) -> None:
     """Thresholds are met by the keys that root and targets name, checked by python-tuf."""
     root, targets = _signed(issuer, "1.root.json").signed, _signed(issuer, "1.targets.json").signed
-    for name in LIVES:
+    for name in OWN_ROLES:
         metadata = _signed(issuer, "timestamp.json" if name == "timestamp" else f"1.{name}.json")
         delegator = targets if name in CONTENT else root
         delegator.verify_delegate(name, metadata.signed_bytes, metadata.signatures)
@@ -100,6 +103,17 @@ def test_the_timestamp_says_when_it_was_signed(issuer: Issuer, now: datetime) ->
     timestamp = _signed(issuer, "timestamp.json").signed
     assert timestamp.unrecognized_fields == {"x-signed-at": "2021-09-01T08:00:00Z"}
     assert timestamp.expires == now + timedelta(days=3)
+
+
+def test_every_role_says_when_its_own_version_was_signed(issuer: Issuer, now: datetime) -> None:
+    """So the age of each data set is known; a later timestamp makes no other role younger."""
+    later = now + timedelta(days=7)
+    issuer.publish(later)
+    for role in OWN_ROLES:
+        anew = role in ("revocation", "snapshot", "timestamp")
+        name = "timestamp.json" if role == "timestamp" else f"{1 + anew}.{role}.json"
+        said = {"x-signed-at": (later if anew else now).isoformat().replace("+00:00", "Z")}
+        assert _signed(issuer, name).signed.unrecognized_fields == said, role
 
 
 def test_publishing_the_same_at_the_same_instant_changes_nothing(issuer: Issuer, now: datetime) -> None:
@@ -118,14 +132,14 @@ def test_publishing_the_same_at_the_same_instant_changes_nothing(issuer: Issuer,
             timedelta(days=7),
             {"revocation", "snapshot", "timestamp"},
         ),
-        "after half a year everything is": (timedelta(days=183), set(LIVES)),
+        "after half a year everything is": (timedelta(days=183), set(OWN_ROLES)),
     }.values(),
 )
 def test_time_passes(issuer: Issuer, now: datetime, later: timedelta, changed: set[str]) -> None:
     """A role is signed anew when half its life is over; versions rise by one and no other moves."""
     publication = issuer.publish(now + later)
     assert set(publication.changed) == changed
-    assert publication.versions == {role: 2 if role in changed else 1 for role in LIVES}
+    assert publication.versions == {role: 2 if role in changed else 1 for role in OWN_ROLES}
     assert _signed(issuer, "timestamp.json").signed.version == 2
 
 
@@ -140,6 +154,7 @@ def test_a_revocation_moves_its_own_role_and_no_other(issuer: Issuer, now: datet
         "trust": 1,
         "revocation": 2,
         "rules": 1,
+        "recognition": 1,
         "targets": 1,
         "snapshot": 2,
         "timestamp": 2,
@@ -186,8 +201,8 @@ def test_publications_at_the_same_time_do_not_interleave(issuer: Issuer, office:
     snapshot.meta["revocation.json"].verify_length_and_hashes(revocation.read_bytes())
     index = _signed(issuer, revocation.name).signed.targets[REVOCATION_INDEX_PATH]
     name = f"{index.hashes['sha256']}.index.cbor"
-    (record,) = decode_index((office / "public" / "targets" / "revocation" / name).read_bytes())
-    assert record.count == 4
+    records = decode_index((office / "public" / "targets" / "revocation" / name).read_bytes())
+    assert sorted(record.count for record in records) == [1, 4], "the four, and the list's own specimen"
 
 
 def test_every_target_stands_under_its_hash(issuer: Issuer, now: datetime) -> None:
@@ -195,7 +210,7 @@ def test_every_target_stands_under_its_hash(issuer: Issuer, now: datetime) -> No
     _revoke_one(issuer, now)
     issuer.publish(now)
     files = [path for path in (issuer.registry.public / "targets").rglob("*") if path.is_file()]
-    assert len(files) == 5  # keys, rules, two indexes, one segment
+    assert len(files) == 7  # keys, self-test, rules, two indexes, the specimen's segment and another
     for path in files:
         assert path.name.split(".")[0] == hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -219,7 +234,7 @@ def test_the_timestamp_is_written_last(
         written.append(path.parent.name + "/" + path.name)
         write_whole(path, data)
 
-    monkeypatch.setattr("issuer.files.write_whole", record)
+    monkeypatch.setattr("trustsync.files.write_whole", record)
     _revoke_one(issuer, now)
     issuer.publish(now)
     kinds = [name.split("/")[0] for name in written]
@@ -261,10 +276,13 @@ def test_a_stock_client_accepts_the_repository_over_http(served: tuple[Issuer, s
     client.refresh()
     keys = decode_keys(_fetched(client, KEYS_PATH)).keys
     rows = issuer.registry.signing_keys()
+    specimen = specimens_of(issuer.registry).key
     assert {record.key.kid for record in keys} == {
-        row.kid for row in rows if row.domain is not Domain.VDS_NC
-    }, "seals carry their signer"
-    assert decode_index(_fetched(client, REVOCATION_INDEX_PATH)) == ()
+        specimen.key.kid, *(row.kid for row in rows if row.domain is not Domain.VDS_NC),
+    }, "seals carry their signer"  # fmt: skip
+    (record,) = decode_index(_fetched(client, REVOCATION_INDEX_PATH))
+    assert record.scope == specimen.key.kid
+    assert len(decode_trial(_fetched(client, SELF_TEST_PATH))) == 3
     (bundle,) = decode_bundles(_fetched(client, RULES_PATH))
     assert (bundle.name, bundle.asks) == ("covid-19-signature", "signature")
     assert "840539006" in bundle.value_sets["disease-agent-targeted"]
@@ -274,7 +292,11 @@ def test_a_stock_client_accepts_the_repository_over_http(served: tuple[Issuer, s
     _revoke_one(issuer, now)
     issuer.publish(now)
     again = _client(url, root, tmp_path / "client")
-    (record,) = decode_index(_fetched(again, REVOCATION_INDEX_PATH))
+    (record,) = (
+        each
+        for each in decode_index(_fetched(again, REVOCATION_INDEX_PATH))
+        if each.scope != specimen.key.kid
+    )
     assert (record.kind, record.count) == (HashKind.UCI, 1)
     assert len(_fetched(again, record.path)) == record.width
 

@@ -18,8 +18,9 @@ def test_the_files_are_served_as_they_are(founded: Path) -> None:
     """Root, metadata and every target, byte for byte."""
     client = create_app(founded / "public").test_client()
     paths = [path for path in (founded / "public").rglob("*") if path.is_file()]
-    # root twice, the six other roles, three targets; JWKS, DID document, CSCA and its CRL
-    assert len(paths) == 11 + 4
+    # root twice, the seven other roles; keys, self-test, index and the specimen's segment, rules;
+    # JWKS, DID document, CSCA and its CRL
+    assert len(paths) == 9 + 5 + 4
     for path in paths:
         answer = client.get("/" + str(path.relative_to(founded / "public")))
         assert (answer.status_code, answer.data) == (200, path.read_bytes())

@@ -18,6 +18,7 @@ from places import ROOT
 from appliance.cli import vaxgate
 from trustsync import cli as sync
 from trustsync.paths import data_dir
+from trustsync.timesources import BOOT_VARIABLE
 
 UNITS = ROOT / "systemd"
 SERVICES = ("vaxgate.service", "vaxgate-sync.service")
@@ -33,6 +34,13 @@ needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None or not (TARGETS / "basic.target").exists(),
     reason="systemd-analyze is not installed here, so the units cannot be verified",
 )
+
+
+# Drop-ins for a unit whose time comes from chrony, by the directory that they go to.
+DROP_INS = {
+    "vaxgate-sync-chrony.conf": "vaxgate-sync.service.d",
+    "chrony-vaxgate.conf": "chrony.service.d",
+}
 
 
 class Unit:
@@ -220,12 +228,52 @@ def test_the_users_are_made_in_an_empty_system(tmp_path: Path) -> None:
     assert {line.split(":")[0] for line in groups} == made_groups()
 
 
+def test_nothing_restarts_a_failed_sync() -> None:
+    """When to try again is decided by `--if-due`, with its jitter; systemd would only undo that."""
+    unit = Unit("vaxgate-sync.service")
+    assert "--if-due" in unit.service("ExecStart")[0].split()
+    assert not unit.service("Restart") + unit.service("RestartSec")
+
+
+def test_a_sync_that_sees_no_kernel_settings_is_told_its_boot() -> None:
+    """ProcSubset=pid hides the kernel's boot id, without which no proof of the time holds."""
+    unit = Unit("vaxgate-sync.service")
+    assert unit.service("ProcSubset") == ["pid"]
+    assert f"{BOOT_VARIABLE}=%b" in unit.service("Environment")
+
+
 @needs_systemd
-def test_the_nightly_time_is_one_that_systemd_understands() -> None:
-    """A night has exactly one hour for each machine, and a night that was missed is made up for."""
+def test_the_timer_asks_every_few_minutes_whatever_the_clock_says() -> None:
+    """It counts from the start of the machine, and often enough for a list that is tried every 15 minutes."""
     text = (UNITS / "vaxgate-sync.timer").read_text()
-    (when,) = re.findall(r"^OnCalendar=(.*)$", text, re.MULTILINE)
-    done = subprocess.run(["systemd-analyze", "calendar", when], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    for setting in ("RandomizedDelaySec=4h", "FixedRandomDelay=yes", "Persistent=yes"):
-        assert f"\n{setting}\n" in text
+    assert "OnCalendar" not in text
+    spans = dict(re.findall(r"^(On\w+)=(.*)$", text, re.MULTILINE))
+    assert set(spans) == {"OnBootSec", "OnUnitActiveSec"}
+    for span in spans.values():
+        done = subprocess.run(["systemd-analyze", "timespan", span], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        (microseconds,) = re.findall(r"μs: (\d+)", done.stdout)
+        assert 60 <= int(microseconds) / 1e6 <= 300
+
+
+@needs_systemd
+@pytest.mark.parametrize("name", list(DROP_INS))
+def test_systemd_has_nothing_to_say_about_a_drop_in_for_chrony(image: Path, name: str) -> None:
+    """Each of them beside the unit that it is for; with a mistake in it, there is a word."""
+    folder = image / "etc/systemd/system" / DROP_INS[name]
+    unit = folder.name.removesuffix(".d")
+    if unit == "chrony.service":  # Debian's own, as far as the drop-in touches it
+        (folder.parent / unit).write_text(
+            "[Service]\nType=forking\nExecStart=/usr/sbin/chronyd\nUser=_chrony\nRuntimeDirectory=chrony\n"
+        )
+        for program in ("usr/sbin/chronyd", "bin/chmod"):
+            (image / program).parent.mkdir(parents=True, exist_ok=True)
+            (image / program).write_text("#!/bin/sh\n")
+            (image / program).chmod(0o755)
+    folder.mkdir()
+    text = (UNITS / name).read_text()
+    (folder / "chrony.conf").write_text(text)
+    done = verify(image, unit)
+    assert (done.returncode, done.stderr) == (0, "")
+    (folder / "chrony.conf").write_text(text.replace("[Service]\n", "[Service]\nGroups=x\n"))
+    assert "Unknown key" in verify(image, unit).stderr

@@ -12,16 +12,8 @@ from trust_site import SPKI, authority, digest, key
 
 from trustsync.acceptance import MAX_DOCUMENT, MAX_SEGMENT, Accepted, accept, check_size, list_segments
 from trustsync.errors import Alarm, RefusedError
-from trustsync.targets import (
-    KEYS_PATH,
-    REVOCATION_INDEX_PATH,
-    RULES_PATH,
-    SegmentRecord,
-    encode_index,
-    encode_keys,
-    encode_segment,
-    segment_path,
-)
+from trustsync.segments import SegmentRecord, encode_index, encode_segment, segment_path
+from trustsync.targets import KEYS_PATH, REVOCATION_INDEX_PATH, RULES_PATH, encode_keys
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
 from verifier.trust import Domain, HashKind
 
@@ -157,9 +149,9 @@ def test_known_segments_are_not_read_again_but_must_be_there() -> None:
     unsorted = SEGMENT[8:] + SEGMENT[:8]
     with pytest.raises(RefusedError):
         accept(GOOD | {RECORD.path: unsorted})
-    assert accept(GOOD | {RECORD.path: unsorted}, known={RECORD}).segments == (RECORD,)
+    assert accept(GOOD | {RECORD.path: unsorted}, known={RECORD.path}).segments == (RECORD,)
     with pytest.raises(RefusedError):
-        accept({name: data for name, data in GOOD.items() if name != RECORD.path}, known={RECORD})
+        accept({name: data for name, data in GOOD.items() if name != RECORD.path}, known={RECORD.path})
 
 
 def test_sizes_are_bounded_by_what_the_target_is() -> None:

@@ -20,18 +20,11 @@ from trust_site import DAY, START, Publisher, Site, key
 from trustsync import client
 from trustsync.acceptance import MAX_DOCUMENT
 from trustsync.errors import Alarm, FetchError, NoListError, RefusedError, StoreError, TrustSyncError
+from trustsync.facts import STATE_NAME, Slot, StoreState, read_state
 from trustsync.fetcher import Limits
-from trustsync.state import STATE_NAME, StoreState, read_state
+from trustsync.segments import encode_index, segment_path
 from trustsync.store import open_store
-from trustsync.targets import (
-    KEYS_PATH,
-    MAX_KEYS,
-    REVOCATION_INDEX_PATH,
-    RULES_PATH,
-    encode_index,
-    encode_keys,
-    segment_path,
-)
+from trustsync.targets import KEYS_PATH, MAX_KEYS, REVOCATION_INDEX_PATH, RULES_PATH, encode_keys
 from verifier.trust import HashKind, KeyStatus
 
 LATER = START + DAY
@@ -42,6 +35,12 @@ def state_of(site: Site) -> StoreState:
     state = read_state(site.store / STATE_NAME)
     assert state is not None
     return state
+
+
+def in_force(site: Site) -> Slot:
+    active = state_of(site).active
+    assert active is not None
+    return active
 
 
 def refused(site: Site, now: datetime, **changes: Any) -> RefusedError:
@@ -243,7 +242,7 @@ def test_an_expired_timestamp_is_refused_and_the_floor_does_not_go_back(site: Si
     error = refused(site, START + 3 * DAY)
 
     assert error.alarm is Alarm.EXPIRED
-    assert (state_of(site).floor, state_of(site).signed_at) == (START, START)
+    assert (state_of(site).floor, in_force(site).signed_at) == (START, START)
 
 
 def test_expired_metadata_are_not_revived_by_a_clock_in_1970(site: Site) -> None:
@@ -264,7 +263,7 @@ def test_a_back_dated_timestamp_does_not_move_the_floor_back(site: Site) -> None
     site.publisher.sign_timestamp(late - DAY)
 
     site.sync(late)
-    assert (state_of(site).floor, state_of(site).signed_at) == (late, late - DAY)
+    assert (state_of(site).floor, in_force(site).signed_at) == (late, late - DAY)
 
     site.publisher.sign_timestamp(START + DAY)  # expired long before the floor, whatever the clock says
     assert refused(site, START.replace(year=1970)).alarm is Alarm.EXPIRED
@@ -579,15 +578,27 @@ def test_a_missing_file_of_the_list_itself_is_a_damaged_store(site: Site) -> Non
         open_store(site.store).current()
 
 
-def test_a_state_database_that_is_none_is_a_damaged_store_for_reader_and_sync(site: Site) -> None:
-    """Garbage in place of the small database is said, not repaired by forgetting the rollback floor."""
-    site.sync(START)
+def test_a_state_database_that_is_none_is_made_anew_with_its_rollback_floor(
+    site: Site, tmp_path: Path
+) -> None:
+    """Garbage in place of the database is OUT for the reader, and the next sync knows all floors again."""
+    site.publisher.copy(tmp_path / "old")
+    site.publisher.keys.append(key(3))
+    site.publisher.publish(LATER)
+    site.sync(LATER)
     (site.store / STATE_NAME).write_bytes(b"garbage" * 1000)
-
     with pytest.raises(StoreError, match=r"state\.db"):
         open_store(site.store).current()
-    with pytest.raises(StoreError, match=r"state\.db"):
-        site.sync(START)
+
+    site.publisher.restore(tmp_path / "old")
+    with pytest.raises(RefusedError) as caught:
+        site.sync(LATER)
+
+    assert caught.value.alarm is Alarm.ROLLBACK
+    assert (state_of(site).floor, in_force(site).number) == (LATER, 1)
+    assert set(open_store(site.store).current().trust.keys) == {bytes([n]) * 8 for n in (1, 2, 3)}
+    assert [done.what for done in state_of(site).operations] == ["state database made anew"]
+    assert (site.store / f"{STATE_NAME}.damaged").read_bytes().startswith(b"garbage")
 
 
 def test_a_library_that_ignores_our_clock_is_not_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,11 @@ import pytest
 from trust_site import DAY, START, Site, key
 
 from trustsync.errors import Alarm, BusyError, RefusedError
-from trustsync.state import STATE_NAME, read_state
-from trustsync.store import TrustSnapshot, open_store
+from trustsync.facts import STATE_NAME, read_state
+from trustsync.store import open_store
 from trustsync.sync import sync_once
+from trustsync.trial import TrialCase
+from verifier.reasons import Reason, State
 
 LATER = START + DAY
 
@@ -32,8 +34,8 @@ def die_at(text):
     if text.startswith(step):
         os.kill(os.getpid(), signal.SIGKILL)
 
-config = SyncConfig(url=url, root=Path(root).read_bytes(), store=Path(store))
-sync_once(config, now=datetime.fromisoformat(now), progress=die_at, self_test=lambda snapshot: die_at("S7"))
+config = SyncConfig(url, Path(root).read_bytes(), Path(store))
+sync_once(config, now=datetime.fromisoformat(now), progress=die_at)
 """
 
 
@@ -46,7 +48,19 @@ def killed_sync(site: Site, step: str) -> int:
 @pytest.mark.scenario("SC-K19")
 @pytest.mark.parametrize(
     ("step", "in_force"),
-    [("fetching", 1), ("checking", 1), ("trying", 1), ("S7", 1), ("generation 2 is in force", 2)],
+    [
+        ("preparing", 1),
+        ("laying out", 1),
+        ("asking", 1),
+        ("keeping", 1),
+        ("fetching", 1),
+        ("checking", 1),
+        ("writing", 1),
+        ("trying", 1),
+        ("putting", 1),
+        ("generation 2 is in force", 2),
+        ("removing", 2),
+    ],
 )
 def test_killed_at_a_step_leaves_one_whole_list_old_or_new(site: Site, step: str, in_force: int) -> None:
     """After kill -9 anywhere a reader finds one whole list, and the next sync ends where it should."""
@@ -68,13 +82,13 @@ def test_killed_at_a_step_leaves_one_whole_list_old_or_new(site: Site, step: str
 
     assert set(open_store(site.store).current().trust.keys) == new
     assert reader.current().generation == 2
-    assert not (site.store / "staging").exists()
+    assert not (site.store / "staging" / "generation").exists()
     assert sorted(p.name for p in (site.store / "generations").iterdir()) == ["000001", "000002"]
 
 
 def test_killed_on_the_very_first_sync_leaves_a_unit_that_can_sync(site: Site) -> None:
     """A new unit that lost power before its first list was in force has none, and gets one next time."""
-    assert killed_sync(site, "S7") == -signal.SIGKILL
+    assert killed_sync(site, "trying") == -signal.SIGKILL
     state = read_state(site.store / STATE_NAME)
     assert state is not None
     assert (state.active, state.floor) == (None, START)
@@ -84,25 +98,21 @@ def test_killed_on_the_very_first_sync_leaves_a_unit_that_can_sync(site: Site) -
 
 
 def test_a_list_that_fails_the_self_test_is_not_put_in_force(site: Site) -> None:
-    """Between the rename and the switch a self-test may refuse; the old list stays, with an alarm."""
+    """A certificate that must pass and does not: the old list stays, with an alarm, until an honest one."""
     site.sync(START)
     before = site.facts()
     site.publisher.keys.append(key(3))
+    site.publisher.trial = [TrialCase("HC1:NOTHING", START, State.PASS)]
     site.publisher.publish(LATER)
-    seen: list[TrustSnapshot] = []
 
-    def refuse(snapshot: TrustSnapshot) -> None:
-        seen.append(snapshot)
-        raise ValueError("a known-good certificate was refused")
-
-    with pytest.raises(RefusedError, match="known-good") as caught:
-        sync_once(site.config(), now=LATER, self_test=refuse)
+    with pytest.raises(RefusedError, match=r"self-test should be PASS and is FAIL \(MALFORMED\)") as caught:
+        site.sync(LATER)
 
     assert caught.value.alarm is Alarm.SELF_TEST
-    assert (seen[0].generation, seen[0].signed_at) == (2, LATER)
-    assert bytes([3]) * 8 in seen[0].trust.keys
     assert site.facts() == before
-    assert sync_once(site.config(), now=LATER, self_test=lambda _snapshot: None).generation == 2
+    site.publisher.trial = [TrialCase("HC1:NOTHING", START, State.FAIL, Reason.MALFORMED)]
+    site.publisher.publish(LATER)
+    assert site.sync(LATER).generation == 2
 
 
 def test_a_second_sync_on_the_same_store_says_so_and_does_nothing(site: Site) -> None:
@@ -113,12 +123,13 @@ def test_a_second_sync_on_the_same_store_says_so_and_does_nothing(site: Site) ->
     inside, go_on = threading.Event(), threading.Event()
     results = []
 
-    def hold(_snapshot: TrustSnapshot) -> None:
-        inside.set()
-        assert go_on.wait(10)
+    def hold(step: str) -> None:
+        if step.startswith("trying"):
+            inside.set()
+            assert go_on.wait(10)
 
     def first() -> None:
-        results.append(sync_once(site.config(), now=LATER, self_test=hold))
+        results.append(sync_once(site.config(), now=LATER, progress=hold))
 
     thread = threading.Thread(target=first)
     thread.start()

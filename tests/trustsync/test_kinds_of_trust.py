@@ -18,7 +18,18 @@ from trust_site import DAY, START, Publisher, Site, authority, digest, hashed, k
 
 from trustsync import generation
 from trustsync.acceptance import accept
+from trustsync.canonical import TargetError
 from trustsync.errors import Alarm, RefusedError
+from trustsync.isolation import Checker
+from trustsync.segments import (
+    SegmentRecord,
+    check_segment,
+    decode_index,
+    encode_index,
+    encode_segment,
+    encode_timed_segment,
+    segment_before,
+)
 from trustsync.store import open_store
 from trustsync.targets import (
     KEYS_PATH,
@@ -30,16 +41,8 @@ from trustsync.targets import (
     AuthorityRecord,
     KeyRecord,
     PublishedKeys,
-    SegmentRecord,
-    TargetError,
-    check_segment,
-    decode_index,
     decode_keys,
-    encode_index,
     encode_keys,
-    encode_segment,
-    encode_timed_segment,
-    segment_before,
 )
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
 from verifier.trust import (
@@ -88,6 +91,8 @@ KEYS = st.builds(
         domain=st.sampled_from(Domain),
         issuer=TEXTS,
         chained=st.sampled_from([None, False, True]),
+        reject_from=INSTANTS,
+        allowed=st.booleans(),
     ),
     ENVIRONMENTS,
 )
@@ -161,6 +166,37 @@ def test_a_list_that_says_more_than_the_first_readers_knew_is_one_that_they_refu
             decode_keys(document(plain, v=wrong))
 
 
+@pytest.mark.parametrize(
+    "published",
+    [
+        ([key(1, reject_from=START)], []),
+        ([key(1, status=KeyStatus.WITHDRAWN, allowed=True)], []),
+        ([key(1, status=KeyStatus.REINSTATED)], []),
+        ([key(1)], [authority(1, status=KeyStatus.REINSTATED)]),
+        ([CARD_KEY, key(2, reject_from=START)], [authority(1)]),
+    ],
+    ids=["from an instant", "allowed", "reinstated", "reinstated CSCA", "beside domains"],
+)
+def test_a_list_with_distrust_is_one_that_readers_of_version_2_refuse(
+    published: tuple[list[KeyRecord], list[AuthorityRecord]],
+) -> None:
+    """They skip unknown fields, and would take what was signed after the instant; version 3 says so."""
+    data = encode_keys(*published)
+    assert cbor2.loads(data)["v"] == 3
+    assert sorted(decode_keys(data).keys, key=repr) == sorted(published[0], key=repr)
+    assert decode_keys(data).authorities == tuple(published[1])
+    for version in (1, 2):
+        with pytest.raises(TargetError, match=f"version {version} over content of version 3"):
+            decode_keys(document(data, v=version))
+
+
+def test_a_list_without_distrust_says_not_a_byte_more_than_before() -> None:
+    """Units that were not upgraded read on until a publisher first needs the new words."""
+    rows = cbor2.loads(encode_keys([CARD_KEY, key(2, status=KeyStatus.WITHDRAWN)]))
+    assert rows["v"] == 2
+    assert all(row.keys().isdisjoint({"rej", "alw"}) for row in rows["keys"])
+
+
 def test_a_list_of_authorities_alone_is_legal_and_one_of_nothing_is_not() -> None:
     """A site that reads nothing but VDS-NC needs no other key; an empty list is never installed."""
     assert decode_keys(encode_keys([], [authority(1)])) == PublishedKeys((), (authority(1),))
@@ -190,6 +226,13 @@ def _change_authority(**change: Any) -> bytes:
         (_change_key(iss="x" * (MAX_ISSUER + 1)), "keys[0].iss: 513 characters"),
         (_change_key(iss=b"x"), "keys[0].iss: bytes"),
         (_change_key(chn=1), "keys[0].chn: int"),
+        (_change_key(rej=True), "keys[0].rej: bool"),
+        (_change_key(rej=1.5), "keys[0].rej: float"),
+        (_change_key(rej=None), "keys[0].rej: NoneType"),
+        (_change_key(rej=2**60), "instant 1152921504606846976 is out of range"),
+        (_change_key(alw=1), "keys[0].alw: int"),
+        (_change_key(alw=False), "keys[0].alw: false"),
+        (_change_key(st="allowed"), "keys[0].st: unknown status"),
         (encode_keys([key(1, domain=Domain.SHC)]), "keys[0].iss: missing"),
         (encode_keys([key(1, "test", domain=Domain.NZCP)]), "keys[0].iss: missing"),
         (_change_authority(id=b""), "authorities[0].id: missing or empty"),
@@ -456,18 +499,26 @@ def test_a_list_with_one_wrong_part_is_refused_and_the_old_one_stays(
 
 
 def write_as_the_first_release_did(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Generations from now on have neither the columns nor the table that came with domains."""
-    write = generation._write_database
+    """Generations from now on have neither the columns nor the tables that came later."""
+    ask = Checker.ask
 
-    def without(staged: Path, *rest: Any) -> None:
-        write(staged, *rest)
-        with contextlib.closing(sqlite3.connect(staged / generation.DATABASE)) as connection:
-            for column in ("domain", "issuer", "chained"):
+    def without(checker: Checker, task: str, **request: Any) -> Any:
+        answer = ask(checker, task, **request)
+        if task != "build":
+            return answer
+        database = Path(request["staged"]) / generation.DATABASE
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            for column in ("domain", "issuer", "chained", "reject_from", "allowed"):
                 connection.execute(f"ALTER TABLE keys DROP COLUMN {column}")
+            connection.execute("ALTER TABLE segments DROP COLUMN part")
+            connection.execute("ALTER TABLE sets DROP COLUMN signed_at")
             connection.execute("DROP TABLE authorities")
+            connection.execute("CREATE TABLE bundles AS SELECT document FROM documents")
+            connection.execute("DROP TABLE documents")
             connection.commit()
+        return answer
 
-    monkeypatch.setattr(generation, "_write_database", without)
+    monkeypatch.setattr(Checker, "ask", without)
 
 
 def test_an_upgraded_unit_judges_by_the_list_on_its_card_and_syncs_on(

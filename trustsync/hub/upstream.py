@@ -86,9 +86,10 @@ class UpstreamList:
     """A list that was authenticated and read.
 
     keys: each with its domain and ``source`` set to the source's name. authorities: CSCAs. revoked: (scope,
-    kind, digest) as revocation entries have them. version, signed_at: as the list says; what goes backwards
-    is refused by the hub. valid_until: as the list says. skipped: entries that were left out, each in a few
-    words.
+    kind, digest) as revocation entries have them. revoked_before: (scope, digest, instant) of entries that
+    count for documents issued before that instant alone (``HashKind.RID_BEFORE``). version, signed_at: as
+    the list says; what goes backwards is refused by the hub. valid_until: as the list says. skipped: entries
+    that were left out, each in a few words.
     """
 
     source: str
@@ -97,6 +98,7 @@ class UpstreamList:
     keys: tuple[TrustedKey, ...] = ()
     authorities: tuple[Authority, ...] = ()
     revoked: tuple[tuple[bytes, HashKind, bytes], ...] = ()
+    revoked_before: tuple[tuple[bytes, bytes, datetime], ...] = ()
     version: int | None = None
     signed_at: datetime | None = None
     valid_until: datetime | None = None

@@ -85,13 +85,14 @@
     const button = at("language");
     button.textContent = say("language");
     button.lang = language === "vi" ? "en" : "vi";
+    if (at("trust")) at("trust").search = "?lang=" + language;
     if (live === "lost") {
       root.dataset.signal = "OUT";
       put("sign", "⊘");
       put("word", say("lost_word"));
       put("headline", say("lost_hint"));
-      at("reasons").replaceChildren();
-      at("duties").replaceChildren();
+      for (const id of ["reasons", "advice", "duties"]) at(id).replaceChildren();
+      showCall(null);
       showPerson(null, null);
     } else if (facts) {
       root.dataset.signal = facts.signal;
@@ -99,6 +100,8 @@
       put("word", facts.word[language]);
       put("headline", facts.headline[language]);
       at("reasons").replaceChildren(...facts.reasons.slice(0, 5).map(reasonItem));
+      at("advice").replaceChildren(...facts.advice.map((advice) => item(advice[language])));
+      showCall(facts.call);
       at("duties").replaceChildren(...facts.duties.map((duty) => item(duty.text[language])));
       if (facts.holder) showPerson(facts, null);
       else showPerson(facts.last, facts.last);
@@ -128,6 +131,11 @@
     return node;
   }
 
+  function showCall(call) {
+    at("call").hidden = !call;
+    put("call", call ? call.text[language] : "");
+  }
+
   function showPerson(shown, last) {
     const holder = shown && shown.holder;
     at("person").hidden = !holder;
@@ -142,6 +150,9 @@
     put("issuer", (shown && shown.issuer) || "");
     at("issuer").classList.toggle("long", at("issuer").textContent.length > 26);
     at("issuer").parentNode.hidden = !(shown && shown.issuer);
+    const recognition = shown && shown.recognition;
+    put("recognition", recognition ? recognition.text[language] : "");
+    at("recognition").dataset.class = recognition ? recognition.class : "";
   }
 
   // 1983-10-10 as it stands in a passport of the desk: 10/10/1983. A part of a date stays as it is.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -35,35 +36,41 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from trustsync.fetcher import Limits
+from trustsync.declarations import POLICY_PATH, RECOGNITION_PATH, encode_policy, encode_recognition
+from trustsync.fetcher import Limits as Patience
+from trustsync.segments import (
+    SEGMENT_WIDTH,
+    TIMED_WIDTH,
+    SegmentRecord,
+    encode_index,
+    encode_segment,
+    encode_timed_segment,
+    segment_path,
+)
 from trustsync.store import open_store
 from trustsync.sync import SyncConfig, SyncResult, sync_once
 from trustsync.targets import (
     KEYS_PATH,
     REVOCATION_INDEX_PATH,
     RULES_PATH,
-    SEGMENT_WIDTH,
     SIGNED_AT_FIELD,
-    TIMED_WIDTH,
     AuthorityRecord,
     KeyRecord,
-    SegmentRecord,
-    encode_index,
     encode_keys,
-    encode_segment,
-    encode_timed_segment,
-    segment_path,
 )
+from trustsync.trial import SELF_TEST_PATH, TrialCase, encode_trial
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
-from verifier.trust import Authority, Domain, HashKind, TrustedKey
+from verifier.recognition import Recognition
+from verifier.times import written
+from verifier.trust import Authority, Domain, HashKind, Limits, TrustedKey
 
 START = datetime(2021, 11, 28, 10, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-QUICK = Limits(total=20.0, gap=2.0, rate=512.0, grace=5.0)
+QUICK = Patience(total=20.0, gap=2.0, rate=512.0, grace=5.0)
 
 SPKI = bytes.fromhex("302a300506032b6570032100")  # of an Ed25519 key, RFC 8410
-_LIVES = {"trust": 60, "revocation": 14, "rules": 90}
-_PATHS = {"trust": "trust/*", "revocation": "revocation/*", "rules": "rules/*"}
+_LIVES = {"trust": 60, "revocation": 14, "rules": 90, "recognition": 90}
+_PATHS = {role: f"{role}/*" for role in _LIVES}
 
 
 def key(number: int, environment: str = "production", **facts: Any) -> KeyRecord:
@@ -139,6 +146,9 @@ class Publisher:
             (bytes([2]) * 8, HashKind.SIGNATURE): [digest(n) for n in range(30, 33)],
         }
         self.bundles = [SIGNATURE_ONLY]
+        self.recognition: Recognition | None = None
+        self.limits: Limits | None = None
+        self.trial: list[TrialCase] = []
         self.override: dict[str, bytes] = {}  # targets to publish in place of what the fields say
         self.smuggled: dict[str, dict[str, bytes]] = {}
         self.lengths: dict[str, int] = {}  # lengths to sign in place of the true ones
@@ -150,6 +160,21 @@ class Publisher:
         self.versions: dict[str, int] = {}
         self._held: dict[str, dict[str, TargetFile]] = {}
         self._born: datetime | None = None
+
+    def clone(self, directory: Path) -> Publisher:
+        """The same publisher over another copy of its files."""
+        own = copy(self)
+        own.directory = directory
+        for name in ("keys", "authorities", "bundles", "trial"):
+            setattr(own, name, list(getattr(self, name)))
+        for name in ("override", "lengths", "versions"):
+            setattr(own, name, dict(getattr(self, name)))
+        for name in ("revoked", "revoked_before", "signers"):
+            setattr(own, name, {place: list(items) for place, items in getattr(self, name).items()})
+        for name in ("smuggled", "_held"):
+            setattr(own, name, {role: dict(items) for role, items in getattr(self, name).items()})
+        own._root = deepcopy(self._root)
+        return own
 
     @property
     def root(self) -> bytes:
@@ -171,7 +196,7 @@ class Publisher:
                 changed = True
                 self._held[role] = infos
                 expires = now + timedelta(days=_LIVES[role])
-                self._write(role, Targets(self._next(role), None, expires, infos))
+                self._write(role, Targets(self._next(role), None, expires, infos), now)
                 for path, data in targets.items():
                     self._write_target(path, data)
         if changed:
@@ -253,7 +278,14 @@ class Publisher:
                 **{segment_path(*place): data for place, data in segments.items()},
             },
             "rules": {RULES_PATH: encode_bundles(self.bundles)},
+            "recognition": {},
         }
+        if self.recognition is not None:
+            published["recognition"][RECOGNITION_PATH] = encode_recognition(self.recognition)
+        if self.limits is not None:
+            published["rules"][POLICY_PATH] = encode_policy(self.limits)
+        if self.trial:
+            published["trust"][SELF_TEST_PATH] = encode_trial(self.trial)
         return {
             role: {path: self.override.get(path, data) for path, data in targets.items()}
             | self.smuggled.get(role, {})
@@ -269,7 +301,9 @@ class Publisher:
         self.versions[role] = self.versions.get(role, 0) + 1
         return self.versions[role]
 
-    def _write(self, role: str, signed: Any) -> None:
+    def _write(self, role: str, signed: Any, now: datetime | None = None) -> None:
+        if now is not None:
+            signed.unrecognized_fields[SIGNED_AT_FIELD] = written(now)
         metadata = Metadata(signed)
         for signer in self.signers[role]:
             metadata.sign(signer, append=True)
@@ -298,6 +332,11 @@ class Server(ThreadingHTTPServer):
         self.faults: dict[str, Fault] = {}
         self.asked: list[str] = []
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that left in the middle is no news; anything else is told as usual."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
@@ -344,6 +383,10 @@ class Site:
         """One sync at ``now``."""
         self.server.asked.clear()
         return sync_once(self.config(**changes), now=now)
+
+    def carried(self, now: datetime, folder: Path) -> SyncResult:
+        """One import at ``now`` of a folder that holds a repository's files."""
+        return sync_once(self.config(url="", folder=folder), now=now)
 
     def start_over(self, now: datetime) -> None:
         """Another repository in place of this one, set up at ``now``."""

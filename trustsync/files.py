@@ -1,6 +1,13 @@
 """Writing a file so that nobody ever reads half of it.
 
-write_whole(path, data)              # beside it first, then renamed over it
+The rules this module keeps:
+
+* What is written is on the medium before it has its name: after a power cut the old file is there, or the
+  new one.
+* A file that already holds these bytes is not touched.
+
+    write_whole(path, data)              # beside it first, then renamed over it
+    write_if_different(path, data)
 """
 
 from __future__ import annotations
@@ -10,8 +17,11 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path``: a reader sees the old file or the new one, also after a power cut."""
+def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Put ``data`` at ``path``: a reader sees the old file or the new one, also after a power cut.
+
+    mode: the file's permissions. Raises OSError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     beside = Path(name)
@@ -20,7 +30,7 @@ def write_whole(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        beside.chmod(0o644)
+        beside.chmod(mode)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -1,0 +1,145 @@
+"""The state database made anew from what was signed, where a card has lost it.
+
+The rules this module keeps:
+
+* Nothing is believed because it lies on the card. A generation counts when its metadata verify from the
+  pinned root on, its targets are the signed ones, and every byte is that of its manifest.
+* The newest generation that counts gives back the list in force, the rollback floor and the clock floor. What
+  only the database knew (denied keys, alarms, who did what) is gone, and it is said that it is.
+* The damaged file is moved aside, never overwritten.
+
+    proven = prove(directory_of(store, 7), root)
+    proven.metadata, proven.signed_at, proven.digest
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import (  # type: ignore[attr-defined]  # python-tuf re-exports them unmarked
+    Metadata,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+from tuf.api.serialization import DeserializationError
+from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
+from tuf.ngclient.config import EnvelopeType
+
+from trustsync import generation
+from trustsync.client import signed_at
+from trustsync.errors import RefusedError, StoreError
+from trustsync.facts import STATE_NAME, Slot
+from trustsync.state import ROOT, TIMESTAMP, StateDatabase, StoredMetadata
+
+_TOP = ("timestamp", "snapshot", "targets")
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A generation that counts. digest: of its manifest. metadata: the chain of roots, and each other
+    role."""
+
+    digest: str
+    signed_at: datetime
+    metadata: tuple[StoredMetadata, ...]
+
+
+def write_metadata(staged: Path, metadata: tuple[StoredMetadata, ...]) -> None:
+    """Put the signed metadata beside the targets that they vouch for."""
+    directory = staged / generation.METADATA
+    directory.mkdir()
+    for item in metadata:
+        name = f"{item.version}.root" if item.role == ROOT else quote(item.role, "")
+        (directory / f"{name}.json").write_bytes(item.data)
+
+
+def prove(directory: Path, root: bytes) -> Proven:
+    """Hold a generation against the pinned root. Raises StoreError, saying why it does not count.
+
+    Expiry is judged at the instant of its own timestamp: what was good then may stay in force, and ages.
+    """
+    try:
+        digest = hashlib.sha256((directory / generation.MANIFEST).read_bytes()).hexdigest()
+        faults = generation.inspect(directory, digest).faults
+        if faults:
+            raise StoreError(f"{directory}: {', '.join(faults)} not as written")
+        metadata = _read_metadata(directory / generation.METADATA)
+        timestamp = _verify(root, metadata)
+        _check_targets(directory, metadata)
+        return Proven(digest, timestamp, metadata)
+    except (OSError, ValueError, KeyError, RepositoryError, DeserializationError, RefusedError) as error:
+        raise StoreError(f"{directory} does not count: {error}") from error
+
+
+def rebuild(store: Path, root: bytes, now: datetime) -> StateDatabase:
+    """A new state database in place of a damaged one, which is moved aside."""
+    path = store / STATE_NAME
+    for name in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
+        if name.exists():
+            name.replace(name.with_name(f"{name.name}.damaged"))
+    database = StateDatabase(path)
+    for directory in sorted((store / "generations").glob("*"), reverse=True):
+        try:
+            proven = prove(directory, root)
+        except StoreError:
+            continue
+        slot = Slot(int(directory.name), proven.digest, proven.signed_at)
+        database.restore(proven.metadata, slot, proven.signed_at)
+        break
+    database.record_operation(now, "vaxgate-sync", "state database made anew", "the one before was damaged")
+    return database
+
+
+def _read_metadata(directory: Path) -> tuple[StoredMetadata, ...]:
+    found = []
+    for path in sorted(directory.glob("*.json")):
+        name, data = unquote(path.name.removesuffix(".json")), path.read_bytes()
+        role = ROOT if name.endswith(".root") else name
+        found.append(StoredMetadata(role, Metadata.from_bytes(data).signed.version, data))
+    return tuple(sorted(found, key=lambda item: (item.role, item.version)))
+
+
+def _verify(root: bytes, metadata: tuple[StoredMetadata, ...]) -> datetime:
+    """The instant of the timestamp, everything verified from the pinned root on."""
+    by_role = {item.role: item.data for item in metadata if item.role != ROOT}
+    trusted = TrustedMetadataSet(root, EnvelopeType.METADATA)
+    for item in metadata:
+        if item.role == ROOT and item.version > trusted.root.version:
+            trusted.update_root(item.data)
+    instant = signed_at(Metadata[Timestamp].from_bytes(by_role[TIMESTAMP]).signed)
+    trusted.reference_time = instant
+    trusted.update_timestamp(by_role["timestamp"])
+    trusted.update_snapshot(by_role["snapshot"], trusted=True)
+    trusted.update_targets(by_role["targets"])
+    for role in _delegated(trusted.snapshot):
+        if role in by_role:
+            trusted.update_delegated_targets(by_role[role], role, Targets.type)
+    return instant
+
+
+def _delegated(snapshot: Snapshot) -> Iterator[str]:
+    return (name for path in snapshot.meta if (name := path.removesuffix(".json")) not in _TOP)
+
+
+def _check_targets(directory: Path, metadata: tuple[StoredMetadata, ...]) -> None:
+    """Raise where a target on the card was not signed by its role; a role signs below its own name."""
+    signed: dict[str, TargetFile] = {}
+    for item in metadata:
+        if item.role not in (ROOT, *_TOP):
+            role = Metadata[Targets].from_bytes(item.data).signed
+            signed |= {path: info for path, info in role.targets.items() if path.startswith(f"{item.role}/")}
+    root = directory / generation.TARGETS
+    for path in (path for path in root.rglob("*") if path.is_file()):
+        name = path.relative_to(root).as_posix()
+        if name not in signed:
+            raise ValueError(f"{name} is signed by no role")
+        with path.open("rb") as file:
+            signed[name].verify_length_and_hashes(file)
