@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -39,8 +40,10 @@ from appliance.gate import Gate
 from appliance.kiosk.facts import Facts
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.server import KioskServer
+from appliance.kiosk.trust import TrustPage
 from appliance.lights import MockLamp, read_signal
 from appliance.signals import SAYINGS, Signal
+from trustsync.status import read_status
 from trustsync.store import open_store
 
 SETUP_S = 60.0
@@ -157,7 +160,9 @@ class _Demo:
 
     def run(self, *, once: bool, port: int) -> int:
         # 1. The page first: it says "starting" while the rest is set up.
-        hub = Hub(site="Demo")
+        store = open_store(self._store)
+        trust_page = TrustPage(lambda: read_status(self._store, datetime.now(UTC), opened=store).as_json())
+        hub = Hub(site="Demo", trust_page=trust_page)
         kiosk = self._stack.enter_context(KioskServer(hub, port=port))
         print(f"page      {kiosk.url}", flush=True)
         lamp = MockLamp()
@@ -171,7 +176,7 @@ class _Demo:
         config = replace(GateConfig(), damaged_s=0.5) if once else GateConfig()
         gate = Gate(
             open_camera=lambda: camera,
-            open_trust=lambda: open_store(self._store),
+            open_trust=lambda: store,
             lamp=lamp,
             hub=hub,
             config=config,

@@ -26,7 +26,7 @@ from verifier.reasons import Finding, Reason, finding
 from verifier.trust import TrustList
 
 if TYPE_CHECKING:
-    from trustsync.content import TargetSet
+    from trustsync.sets import TargetSet
 
 talk = logging.getLogger("vaxgate.gate")
 

@@ -34,6 +34,7 @@ from issuer.signers import ORGANISATION, listed_key
 from issuer.wellknown import health_csca, wellknown_files
 from trustsync.files import write_if_different
 from trustsync.hub.specimens import Specimens, make_specimens
+from trustsync.layout import KEYS_PATH, RULES_PATH, SELF_TEST_PATH
 from trustsync.publishing import (
     ROLES,
     Publication,
@@ -43,16 +44,7 @@ from trustsync.publishing import (
     sign,
     standing_segments,
 )
-from trustsync.targets import (
-    KEYS_PATH,
-    PRODUCTION,
-    RULES_PATH,
-    TEST,
-    AuthorityRecord,
-    KeyRecord,
-    encode_keys,
-)
-from trustsync.trial import SELF_TEST_PATH
+from trustsync.targets import PRODUCTION, TEST, AuthorityRecord, KeyRecord, encode_keys
 from verifier.chain import load_authority
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
 from verifier.trust import Domain, TrustedKey

@@ -36,8 +36,17 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from trustsync.declarations import POLICY_PATH, RECOGNITION_PATH, encode_policy, encode_recognition
+from trustsync.declarations import encode_policy, encode_recognition
 from trustsync.fetcher import Limits as Patience
+from trustsync.layout import (
+    KEYS_PATH,
+    POLICY_PATH,
+    RECOGNITION_PATH,
+    REVOCATION_INDEX_PATH,
+    RULES_PATH,
+    SELF_TEST_PATH,
+    SIGNED_AT_FIELD,
+)
 from trustsync.segments import (
     SEGMENT_WIDTH,
     TIMED_WIDTH,
@@ -49,16 +58,8 @@ from trustsync.segments import (
 )
 from trustsync.store import open_store
 from trustsync.sync import SyncConfig, SyncResult, sync_once
-from trustsync.targets import (
-    KEYS_PATH,
-    REVOCATION_INDEX_PATH,
-    RULES_PATH,
-    SIGNED_AT_FIELD,
-    AuthorityRecord,
-    KeyRecord,
-    encode_keys,
-)
-from trustsync.trial import SELF_TEST_PATH, TrialCase, encode_trial
+from trustsync.targets import AuthorityRecord, KeyRecord, encode_keys
+from trustsync.trial import TrialCase, encode_trial
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
 from verifier.recognition import Recognition
 from verifier.times import written

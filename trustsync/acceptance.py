@@ -21,8 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trustsync.canonical import TargetError
-from trustsync.declarations import POLICY_PATH, RECOGNITION_PATH, decode_policy, decode_recognition
+from trustsync.declarations import decode_policy, decode_recognition
 from trustsync.errors import Alarm, RefusedError
+from trustsync.layout import (
+    KEYS_PATH,
+    POLICY_PATH,
+    RECOGNITION_PATH,
+    REVOCATION_INDEX_PATH,
+    RULES_PATH,
+    SELF_TEST_PATH,
+)
 from trustsync.segments import (
     SegmentRecord,
     allowed_missing,
@@ -30,28 +38,13 @@ from trustsync.segments import (
     check_segment_file,
     decode_index,
 )
-from trustsync.targets import (
-    KEYS_PATH,
-    PRODUCTION,
-    REVOCATION_INDEX_PATH,
-    RULES_PATH,
-    AuthorityRecord,
-    KeyRecord,
-    decode_keys,
-)
-from trustsync.trial import SELF_TEST_PATH, TrialCase, decode_trial
+from trustsync.targets import PRODUCTION, AuthorityRecord, KeyRecord, decode_keys
+from trustsync.trial import TrialCase, decode_trial
 from verifier.keys import KeyRefusedError, load_spki
 from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
 from verifier.recognition import Recognition
 from verifier.trust import Limits
 
-# The roles of the repository and the document that each of them must publish.
-DOCUMENTS = {"trust": KEYS_PATH, "revocation": REVOCATION_INDEX_PATH, "rules": RULES_PATH}
-# Documents that a repository may do without, and the role that speaks for each.
-OPTIONAL = {SELF_TEST_PATH: "trust", POLICY_PATH: "rules", RECOGNITION_PATH: "recognition"}
-
-MAX_DOCUMENT = 64 << 20  # bytes of one document: 20,000 key records with their certificates fit
-MAX_SEGMENT = 1 << 30  # bytes of one segment: the EU's planning maximum is 80 million entries of 8
 # Bytes of a scope: a KID has 8, mostly, one of a SMART Health Card 43, and a CSCA's scope 5 more than its key
 # identifier. In hex, behind the hash that TUF puts before it, it must still be a legal file name.
 MAX_SCOPE = 80
@@ -170,17 +163,6 @@ def list_segments(index: bytes) -> tuple[SegmentRecord, ...]:
             raise _refused(f"{REVOCATION_INDEX_PATH}: a scope of {len(record.scope)} bytes")
         previous = record.path
     return segments
-
-
-def check_size(path: str, length: int) -> None:
-    """Raise RefusedError when a target's signed length is beyond what we ever install."""
-    most = MAX_DOCUMENT if path in DOCUMENTS.values() else MAX_SEGMENT
-    if length > most:
-        raise RefusedError(
-            f"{path}: {length} bytes are announced, at most {most} are installed; "
-            "the list in force stays, and the publisher must be told",
-            Alarm.TOO_BIG,
-        )
 
 
 def _present(targets: Mapping[str, bytes], path: str) -> bytes:

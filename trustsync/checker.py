@@ -13,7 +13,7 @@ The rules this module keeps:
 
     {"do": "index", "staged": "…"}           → {"segments": ["revocation/….seg", …]}
     {"do": "build", "staged": "…", …}        → {"counts": {"trust": 2, …}}
-    {"do": "try", "store": "…", …}           → {"tried": 4}
+    {"do": "try", "store": "…", …}           → {"tried": 4, "withdrawn": [["kid", "spki"]], …}
 
 The parent's side is :mod:`trustsync.isolation`.
 """
@@ -78,7 +78,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 def _index(request: Mapping[str, Any]) -> dict[str, Any]:
     from trustsync import generation
     from trustsync.acceptance import list_segments
-    from trustsync.targets import REVOCATION_INDEX_PATH
+    from trustsync.layout import REVOCATION_INDEX_PATH
 
     data = generation.target_file(Path(request["staged"]), REVOCATION_INDEX_PATH).read_bytes()
     return {"segments": [record.path for record in list_segments(data)]}
@@ -88,6 +88,7 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
     """Accept the staged list and write its database."""
     from trustsync import content, generation
     from trustsync.acceptance import accept
+    from trustsync.sets import TargetSet
 
     staged = Path(request["staged"])
     documents = _Documents(staged, tuple(request["documents"]))
@@ -103,7 +104,7 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
         "recognition": len(accepted.recognition.issuers) if accepted.recognition else 0,
     }
     sets = {
-        name: content.TargetSet(
+        name: TargetSet(
             said["version"],
             datetime.fromisoformat(said["expires"]),
             counts.get(name, said["count"]),
@@ -117,12 +118,15 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _try(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the new generation as a reader does, and judge what must pass and what must not."""
+    """Load the new generation as a reader does, judge what must pass and what must not; whom it takes
+    back."""
     from trustsync import generation
     from trustsync.errors import Alarm, RefusedError, StoreError
     from trustsync.facts import Slot
-    from trustsync.store import load_slot
-    from trustsync.trial import SELF_TEST_PATH, TrialError, decode_trial, try_list
+    from trustsync.layout import SELF_TEST_PATH
+    from trustsync.store import denial_of, load_slot
+    from trustsync.trial import TrialError, decode_trial, try_list
+    from verifier.trust import KeyStatus
 
     store = Path(request["store"])
     signed_at = datetime.fromisoformat(request["signed_at"])
@@ -131,12 +135,25 @@ def _try(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         loaded, _ = load_slot(store, slot)
         cases = decode_trial(trial.read_bytes()) if trial.exists() else ()
-        return {"tried": try_list(loaded.trust, cases)}
+        tried = try_list(loaded.trust, cases)
     except (TrialError, StoreError) as error:
         raise RefusedError(
             f"the new list failed the self-test: {error}; it was not put in force. Tell the publisher",
             Alarm.SELF_TEST,
         ) from error
+    listed = [
+        key for same in (loaded.trust.keys, loaded.trust.authorities) for row in same.values() for key in row
+    ]
+
+    def those(status: KeyStatus) -> list[tuple[str, str]]:
+        denials = {denial_of(key) for key in listed if key.status is status}
+        return sorted((denial.kid.hex(), denial.spki.hex()) for denial in denials)
+
+    return {
+        "tried": tried,
+        "withdrawn": those(KeyStatus.WITHDRAWN),
+        "reinstated": those(KeyStatus.REINSTATED),
+    }
 
 
 class _Documents(Mapping[str, bytes]):

@@ -28,9 +28,10 @@ from typing import TYPE_CHECKING, Any
 from trustsync.errors import Alarm, RefusedError, SettingsError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, StoreState, read_state
 from trustsync.paths import TrustSettings, load_settings, trust_dir
-from trustsync.status import Status, iso, read_status
+from verifier.times import written
 
 if TYPE_CHECKING:
+    from trustsync.status import Status
     from trustsync.sync import SyncConfig, SyncResult
 
 _MAX_ROOT = 1 << 20  # bytes of a root file
@@ -88,8 +89,8 @@ def _once(options: argparse.Namespace) -> int:
     if options.if_due and not is_due(state.next_try, now):
         if not options.at:
             _note_clock(store, state)
-        words = f"not due before {iso(state.next_try)}"
-        _tell({"ok": True, "due": False, "next_try": iso(state.next_try)}) if options.json else print(words)
+        words = f"not due before {_iso(state.next_try)}"
+        _tell({"ok": True, "due": False, "next_try": _iso(state.next_try)}) if options.json else print(words)
         return 0
     if options.at:
         return _synced(options, config, now, settings)
@@ -172,7 +173,7 @@ def _note(
     """Write down an import, and when the next sync is due. What cannot be written was said before."""
     import random
 
-    from trustsync.device import device_key
+    from trustsync.device import device_name
     from trustsync.schedule import next_try
     from trustsync.state import StateDatabase
     from trustsync.sync import single_instance
@@ -183,7 +184,7 @@ def _note(
         due = next_try(
             now=now,
             state=None if state.active is None else list_state(now - state.active.signed_at),
-            device=bytes(device_key(config.store).verify_key),
+            device=device_name(config.store),
             failures=state.failures,
             rng=random.Random(),  # noqa: S311 - jitter, no secret
             zone=settings.time_zone,
@@ -202,7 +203,7 @@ def _facts(result: SyncResult) -> dict[str, Any]:
         "ok": True,
         "changed": result.changed,
         "generation": result.generation,
-        "signed_at": iso(result.signed_at),
+        "signed_at": _iso(result.signed_at),
         "fetched": list(result.fetched),
         "linked": list(result.linked),
         "requests": result.requests,
@@ -212,7 +213,7 @@ def _facts(result: SyncResult) -> dict[str, Any]:
 
 def _words(result: SyncResult) -> str:
     word = "new" if result.changed else "unchanged"
-    return f"list {word}: generation {result.generation}, signed {iso(result.signed_at)}"
+    return f"list {word}: generation {result.generation}, signed {_iso(result.signed_at)}"
 
 
 # --- What a person does -----------------------------------------------------------------------------------
@@ -224,8 +225,8 @@ def _confirm_clock(options: argparse.Namespace) -> int:
     reading = timesources.reading()
     with _database(options) as database:
         database.confirm_clock(reading, _who(options))
-    words = f"clock confirmed: {iso(reading.wall)}"
-    _tell({"ok": True, "confirmed": iso(reading.wall)}) if options.json else print(words)
+    words = f"clock confirmed: {_iso(reading.wall)}"
+    _tell({"ok": True, "confirmed": _iso(reading.wall)}) if options.json else print(words)
     return 0
 
 
@@ -242,8 +243,8 @@ def _seed(options: argparse.Namespace) -> int:
 
     settings = load_settings(options.config)
     seed = write_seed(_store(options, settings), options.out, datetime.now(UTC))
-    words = f"seed {options.out}: generation {seed.slot.number}, signed {iso(seed.slot.signed_at)}"
-    facts = {"ok": True, "generation": seed.slot.number, "signed_at": iso(seed.slot.signed_at)}
+    words = f"seed {options.out}: generation {seed.slot.number}, signed {_iso(seed.slot.signed_at)}"
+    facts = {"ok": True, "generation": seed.slot.number, "signed_at": _iso(seed.slot.signed_at)}
     _tell(facts) if options.json else print(words)
     return 0
 
@@ -252,6 +253,7 @@ def _seed(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from trustsync.status import read_status
     from verifier.clocks import Reading
 
     settings = load_settings(options.config)
@@ -300,21 +302,21 @@ def _for_people(status: Status, store: Path) -> str:
         state = f"\x1b[{_COLOURS[status.exit_code]}m{state}\x1b[0m"
     lines = [f"state       {state}", f"clock       {status.clock.value}", f"store       {store}"]
     if status.signed_at is not None and status.age_s is not None:
-        lines.append(f"signed at   {iso(status.signed_at)} ({_ago(status.age_s)})")
+        lines.append(f"signed at   {_iso(status.signed_at)} ({_ago(status.age_s)})")
     if status.generation is not None:
         lines.append(f"generation  {status.generation} ({status.origin or 'not usable'})")
     for name, item in status.sets.items():
-        age = "" if item.signed_at is None else f"signed {iso(item.signed_at)}, "
+        age = "" if item.signed_at is None else f"signed {_iso(item.signed_at)}, "
         lines.append(
             f"  {name:<12}version {item.version}, {item.count} {_COUNTED.get(name, 'rows')}, "
-            f"{age}expires {iso(item.expires)}"
+            f"{age}expires {_iso(item.expires)}"
         )
     if status.next_try is not None:
-        lines.append(f"next try    {iso(status.next_try)}")
+        lines.append(f"next try    {_iso(status.next_try)}")
     if status.last_error is not None:
         lines.append(f"last error  {status.last_error}")
-    lines.extend(f"alarm       {alarm.code.value} since {iso(alarm.at)}" for alarm in status.alarms)
-    lines.extend(f"operation   {iso(o.at)} {o.who}: {o.what} {o.detail}" for o in status.operations[:5])
+    lines.extend(f"alarm       {alarm.code.value} since {_iso(alarm.at)}" for alarm in status.alarms)
+    lines.extend(f"operation   {_iso(o.at)} {o.who}: {o.what} {o.detail}" for o in status.operations[:5])
     return "\n".join(lines)
 
 
@@ -323,6 +325,10 @@ def _ago(seconds: int) -> str:
 
 
 # --- Options ----------------------------------------------------------------------------------------------
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else written(instant)
 
 
 def _tell(answer: dict[str, Any]) -> None:

@@ -43,8 +43,8 @@ from tuf.ngclient.updater import Updater
 from trustsync.errors import Alarm, FetchError, RefusedError, StoreError, TrustSyncError
 from trustsync.fetcher import CutShortError, RepositoryFetcher
 from trustsync.folder import FOLDER_URL
+from trustsync.layout import SIGNED_AT_FIELD
 from trustsync.state import StoredMetadata
-from trustsync.targets import SIGNED_AT_FIELD
 from trustsync.transfer import obtain
 
 IMPORT_GRACE = timedelta(days=30)  # of an offline import, see Repository

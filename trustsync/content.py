@@ -21,15 +21,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from trustsync.acceptance import Accepted
 from trustsync.canonical import TargetError
-from trustsync.declarations import POLICY_PATH, RECOGNITION_PATH, decode_policy, decode_recognition
+from trustsync.declarations import decode_policy, decode_recognition
 from trustsync.errors import StoreError
+from trustsync.layout import POLICY_PATH, RECOGNITION_PATH, RULES_PATH
 from trustsync.segments import SegmentRecord
-from trustsync.targets import PRODUCTION, RULES_PATH, TEST
+from trustsync.sets import TargetSet, sets_in
+from trustsync.targets import PRODUCTION, TEST
 from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
 from verifier.recognition import Recognition
 from verifier.trust import (
@@ -45,20 +46,6 @@ from verifier.trust import (
 
 # What the reader loads as it was signed; each may be absent but the rules.
 DOCUMENTS = (RULES_PATH, RECOGNITION_PATH, POLICY_PATH)
-
-
-@dataclass(frozen=True, slots=True)
-class TargetSet:
-    """What one role publishes. version, expires: of its signed metadata.
-
-    signed_at: by its own signed word, ``None`` where it does not say. count: keys and authorities, entries,
-    bundles, recognised issuers; of the root, its keys.
-    """
-
-    version: int
-    expires: datetime
-    count: int
-    signed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +78,7 @@ def load_content(path: Path) -> Content:
             test_kids = frozenset(row["kid"] for row in connection.execute("SELECT kid FROM test_kids"))
             documents = _documents(connection)
             segments = tuple(map(_segment, connection.execute("SELECT * FROM segments ORDER BY path")))
-            sets = {row["name"]: _set(row) for row in connection.execute("SELECT * FROM sets ORDER BY name")}
+            sets = sets_in(connection)
         said, policy = documents.get(RECOGNITION_PATH), documents.get(POLICY_PATH)
         return Content(
             keys,
@@ -99,7 +86,7 @@ def load_content(path: Path) -> Content:
             test_kids,
             decode_bundles(documents[RULES_PATH]),
             segments,
-            MappingProxyType(sets),
+            sets,
             None if said is None else decode_recognition(said),
             None if policy is None else decode_policy(policy),
         )
@@ -125,16 +112,6 @@ def _has_table(connection: sqlite3.Connection, name: str) -> bool:
 def _segment(row: sqlite3.Row) -> SegmentRecord:
     part = row["part"] if "part" in row.keys() else 0  # noqa: SIM118 - a Row is no mapping
     return SegmentRecord(row["path"], row["scope"], HashKind(row["kind"]), row["count"], row["width"], part)
-
-
-def _set(row: sqlite3.Row) -> TargetSet:
-    signed = dict(row).get("signed_at")
-    return TargetSet(
-        row["version"],
-        datetime.fromtimestamp(row["expires"], UTC),
-        row["count"],
-        None if signed is None else datetime.fromtimestamp(signed, UTC),
-    )
 
 
 def write_content(

@@ -38,9 +38,6 @@ from verifier.recognition import RecognisedIssuer, Recognition, RecognitionClass
 from verifier.times import written
 from verifier.trust import FRESHNESS, Limits
 
-RECOGNITION_PATH = "recognition/issuers.json"
-POLICY_PATH = "rules/policy.json"
-
 FORMAT_VERSION = 1
 MAX_BYTES = 1 << 20  # of either file
 MAX_LINES = 10_000  # issuers of a recognition list; there are some 250 countries and 2,000 issuers of cards

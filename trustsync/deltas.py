@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from trustsync.canonical import TargetError
+from trustsync.layout import REVOCATION_INDEX_PATH
 from trustsync.segments import (
     MAX_PARTS,
     SEGMENT_WIDTH,
@@ -33,7 +34,6 @@ from trustsync.segments import (
     position,
     sorted_entries,
 )
-from trustsync.targets import REVOCATION_INDEX_PATH
 from verifier.trust import HashKind
 
 # A new base is written where deltas would come to more than the fourth part of the old one: a unit that was

@@ -9,17 +9,22 @@ The rules this module keeps:
 
     key = device_key(trust_dir())
     key.verify_key.encode()                         # 32 bytes, what others may know
+    device_name(trust_dir())                        # 32 bytes, for its time of night
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import tempfile
 from pathlib import Path
-
-from nacl.signing import SigningKey
+from typing import TYPE_CHECKING
 
 from trustsync.errors import StoreError
+
+if TYPE_CHECKING:
+    from nacl.signing import SigningKey
 
 NAME = "device.key"
 _SIZE = 32  # the seed of RFC 8032, section 5.1.5
@@ -30,6 +35,20 @@ def device_key(store: Path) -> SigningKey:
 
     store: the trust store, which exists. Raises StoreError when the key cannot be read or made, or is none.
     """
+    from nacl.signing import SigningKey  # a night without news needs the name alone
+
+    return SigningKey(_seed(store))
+
+
+def device_name(store: Path) -> bytes:
+    """What stands for the key where nothing is signed: a hash, which gives nothing of the key away.
+
+    Raises as :func:`device_key` does.
+    """
+    return hashlib.sha256(b"vaxgate device name" + _seed(store)).digest()
+
+
+def _seed(store: Path) -> bytes:
     path = store / NAME
     try:
         try:
@@ -47,7 +66,7 @@ def device_key(store: Path) -> SigningKey:
             f"{path} holds no key: {_SIZE} bytes are expected; the list in force stays. If nothing else will "
             "bring the key back, remove the file: the unit then becomes a new one to the fleet"
         )
-    return SigningKey(seed)
+    return seed
 
 
 def _read(path: Path) -> bytes:
@@ -62,7 +81,7 @@ def _make(path: Path) -> None:
     beside = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(bytes(SigningKey.generate()))
+            file.write(secrets.token_bytes(_SIZE))
             file.flush()
             os.fsync(file.fileno())
         try:

@@ -103,23 +103,23 @@ class StoreState:
 
 
 # Columns of the one row; each is NULL until something is known.
-STATE_COLUMNS: dict[str, type] = {
-    "floor": str,
-    "active": int,
-    "digest": str,
-    "signed_at": str,
-    "previous": int,
-    "previous_digest": str,
-    "previous_signed_at": str,
-    "last_sync": str,
-    "last_error": str,
-    "next_try": str,
-    "failures": int,
-    "validator": str,
-    "mark": str,
-    "proven": str,
-    "confirmed": str,
-    "seal": str,
+STATE_COLUMNS = {
+    "floor": "TEXT",
+    "active": "INTEGER",
+    "digest": "TEXT",
+    "signed_at": "TEXT",
+    "previous": "INTEGER",
+    "previous_digest": "TEXT",
+    "previous_signed_at": "TEXT",
+    "last_sync": "TEXT",
+    "last_error": "TEXT",
+    "next_try": "TEXT",
+    "failures": "INTEGER",
+    "validator": "TEXT",
+    "mark": "TEXT",
+    "proven": "TEXT",
+    "confirmed": "TEXT",
+    "seal": "TEXT",
 }
 
 

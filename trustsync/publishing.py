@@ -48,8 +48,8 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]  # python-tuf re-ex
 
 from trustsync.errors import TrustSyncError
 from trustsync.files import write_if_different
+from trustsync.layout import REVOCATION_INDEX_PATH, SIGNED_AT_FIELD
 from trustsync.segments import SegmentRecord, decode_index
-from trustsync.targets import REVOCATION_INDEX_PATH, SIGNED_AT_FIELD
 from verifier.times import written
 
 METADATA, TARGETS, ROOT = "metadata", "targets", "root.json"  # below the public directory

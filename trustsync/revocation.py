@@ -53,8 +53,10 @@ class MappedRevocation:
         """Whether ``digest`` is listed for ``scope``; for ``RID_BEFORE``, with whatever instant."""
         if kind is HashKind.RID_BEFORE:
             return self.before(scope, digest) is not None
-        parts = self._segments.get((scope, kind), ())
-        return any(segment_holds(data, width, digest) for data, width in parts)
+        for data, width in self._segments.get((scope, kind), ()):
+            if segment_holds(data, width, digest):
+                return True
+        return False
 
     def before(self, scope: bytes, digest: bytes) -> datetime | None:
         """Documents issued before this instant are revoked; ``None`` when none is listed."""

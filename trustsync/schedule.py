@@ -9,7 +9,7 @@ The rules this module keeps:
 * What was planned by a clock that has jumped since is no plan: nothing is due later than a night ahead.
 * Pure: the time, the list's state and the randomness are arguments.
 
-    instant = next_try(now=now, state=ListState.FRESH, device=public_key, failures=0, rng=rng, zone=zone)
+    instant = next_try(now=now, state=ListState.FRESH, device=device_name(store), failures=0, rng=rng, zone=zone)
     is_due(instant, now)
 """
 
@@ -41,8 +41,9 @@ def next_try(
 ) -> datetime:
     """When to try next, an instant in UTC, at or after ``now`` and at most ``FARTHEST`` after it.
 
-    state: of the list in force; ``None`` without one. device: the unit's public key. failures: in a row, 0
-    after a success. zone: of the site, whose night it is.
+    state: of the list in force; ``None`` without one. device: what stands for the unit's key, see
+    :func:`trustsync.device.device_name`. failures: in a row, 0 after a success. zone: of the site, whose
+    night it is.
     """
     now = now.astimezone(UTC)  # sums of an instant in a zone are sums of its wall clock
     fresh = state is ListState.FRESH
@@ -82,10 +83,10 @@ def _next_slot(now: datetime, into_the_night: timedelta, zone: tzinfo) -> dateti
     """This unit's next time of night after ``now``.
 
     The night begins by the site's clock and lasts four hours of real time: where summer time begins or ends
-    in it, it loses and gains none. The night before may still be on.
+    in it, it loses and gains none.
     """
     today = now.astimezone(zone).date()
-    for days in (-1, 0, 1):
+    for days in (0, 1):
         begins = datetime.combine(today + timedelta(days=days), NIGHT_BEGINS, zone).astimezone(UTC)
         if begins + into_the_night > now:
             return begins + into_the_night

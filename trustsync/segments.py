@@ -50,8 +50,10 @@ MAX_SEGMENTS = 50_000
 MAX_PARTS = 8  # deltas beside a base: a lookup asks every one of them
 
 _LAST_SECOND = int(datetime.max.replace(tzinfo=UTC, microsecond=0).timestamp())
+_NUMBER = struct.Struct(">Q")
 _PIECE = 64 << 10  # bytes that are checked at a time: their numbers still fit a processor's cache
 _SMALL = 1 << 16  # entries that may be sorted as one list of objects
+_GUESSES = 8  # that a look-up makes by proportion alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,27 +313,35 @@ def entries_of(entries: bytes | bytearray, width: int) -> Iterator[bytes]:
 def position(data: bytes | memoryview, width: int, wanted: int) -> int:
     """How many entries of a sorted segment are less than ``wanted``, an entry read as a number.
 
-    Entries are hashes and lie evenly, so that a guess by proportion comes close: at eighty million six reads
-    where halving takes twenty-seven, and most of them on one page. A publisher may choose entries that do not
-    lie evenly; every fourth guess is therefore the middle, which bounds the reads by four times those of
-    halving.
+    Entries are hashes and lie evenly: a guess by proportion comes close, and each entry that is read says how
+    far off it was. At eighty million that takes six reads where halving takes twenty-seven, and most of them
+    on one page. A publisher may choose entries that do not lie evenly. From the ninth guess on every second
+    one is therefore the middle, so that no more than eight and twice as many as by halving are read.
     """
     low, high = 0, len(data) // width  # entries before `low` are less, from `high` on they are not
-    least, most = -1, 1 << (8 * width)
-    guesses = 0
+    count, bits = high, 8 * width
+    guess = wanted * count >> bits
+    reads = 0
     while low < high:
-        guesses += 1
-        if guesses % 4:
-            middle = low + (high - low) * (wanted - least - 1) // (most - least)
+        if guess < low:
+            guess = low
+        elif guess >= high:
+            guess = high - 1
+        if reads >= _GUESSES and reads % 2:
+            guess = (low + high) // 2
+        reads += 1
+        at = guess * width
+        if width == 8:  # nearly all there are; a slice less for each read
+            (entry,) = _NUMBER.unpack_from(data, at)
         else:
-            middle = (low + high) // 2
-        entry = int.from_bytes(data[middle * width : middle * width + width])
+            entry = int.from_bytes(data[at : at + width])
         if entry < wanted:
-            low, least = middle + 1, entry
+            low = guess + 1
         elif entry > wanted:
-            high, most = middle, entry
+            high = guess
         else:
-            return middle
+            return guess
+        guess += (wanted - entry) * count >> bits
     return low
 
 

@@ -51,18 +51,16 @@ class StateDatabase:
     """
 
     def __init__(self, path: Path) -> None:
-        from sqlite_utils import Database  # the reader of this module does without
-
         self._path = path
         with self._errors("opened"):
-            connection = sqlite3.connect(path, timeout=10.0)
+            # Transactions are opened and closed in one place only, see `_change`.
+            self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
             try:
-                self._db = Database(connection, execute_plugins=False)
-                self._db.enable_wal()
+                self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._create()
             except BaseException:
-                connection.close()
+                self._db.close()
                 raise
 
     def __enter__(self) -> StateDatabase:
@@ -87,20 +85,20 @@ class StateDatabase:
     def state(self) -> StoreState:
         """The facts as they stand."""
         with self._errors("read"):
-            return state_in(self._db.conn)
+            return state_in(self._db)
 
     def metadata(self) -> tuple[StoredMetadata, ...]:
         """Every verified file: the chain of roots, and one of each other role."""
         with self._errors("read"):
-            rows = self._db.query("SELECT role, version, data FROM metadata ORDER BY role, version")
-            return tuple(StoredMetadata(row["role"], row["version"], row["data"]) for row in rows)
+            rows = self._db.execute("SELECT role, version, data FROM metadata ORDER BY role, version")
+            return tuple(StoredMetadata(*row) for row in rows)
 
     def prove(self) -> None:
         """Read everything once. Raises DamagedError, having closed the file, when it is not what was
         written."""
         try:
             with self._errors("read"):
-                state_in(self._db.conn)
+                state_in(self._db)
                 self.metadata()
                 (word,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
                 if word != "ok":
@@ -125,16 +123,13 @@ class StateDatabase:
         What is kept already is not written again: a night without news costs the card nothing here.
         """
         held = set(self.metadata())
-        with self._errors("written"), self._db.atomic():
-            table = self._db.table("metadata")
+        with self._change():
             for item in proven:
                 if item in held:
                     continue
                 if item.role != ROOT:
-                    table.delete_where("role = ? AND version != ?", [item.role, item.version])
-                table.upsert(
-                    {"role": item.role, "version": item.version, "data": item.data}, pk=("role", "version")
-                )
+                    self._db.execute("DELETE FROM metadata WHERE role = ?", [item.role])
+                self._insert("metadata", role=item.role, version=item.version, data=item.data)
             self._raise_floor(floor)
 
     def validator(self) -> str | None:
@@ -146,7 +141,7 @@ class StateDatabase:
     def keep_validator(self, validator: str | None) -> None:
         """Keep what the server called the timestamp that was kept last."""
         if validator != self.validator():
-            with self._errors("written"), self._db.atomic():
+            with self._change():
                 self._set(validator=validator)
 
     def switch(
@@ -164,86 +159,77 @@ class StateDatabase:
         before_was_whole: whether the generation that was in force may stand in for this one; otherwise the
         one before it stays. withdrawn, reinstated: keys that the new list says this of.
         """
-        with self._errors("written"), self._db.atomic():
+        with self._change():
             if before_was_whole:
-                self._set_previous(state_in(self._db.conn).active)
+                self._set_previous(state_in(self._db).active)
             self._set(active=new.number, digest=new.digest)
-            denied = self._db.table("denied")
             for key in reinstated:
-                denied.delete_where("kid = ? AND spki = ?", [key.kid, key.spki])
-            denied.upsert_all(({"kid": key.kid, "spki": key.spki} for key in withdrawn), pk=("kid", "spki"))
+                self._db.execute("DELETE FROM denied WHERE kid = ? AND spki = ?", [key.kid, key.spki])
+            for key in withdrawn:
+                self._insert("denied", kid=key.kid, spki=key.spki)
             self._succeed(new.signed_at, now, timestamp_version)
 
     def confirm(self, *, signed_at: datetime, now: datetime, timestamp_version: int) -> None:
         """The list in force is still what the repository publishes."""
-        with self._errors("written"), self._db.atomic():
+        with self._change():
             self._succeed(signed_at, now, timestamp_version)
 
     def record_failure(self, text: str, alarm: Alarm | None, now: datetime) -> None:
         """Keep the last error in words, and raise the alarm if there is one."""
-        with self._errors("written"), self._db.atomic():
-            self._set(last_error=text, failures=state_in(self._db.conn).failures + 1)
+        with self._change():
+            self._set(last_error=text, failures=state_in(self._db).failures + 1)
             if alarm is not None:
-                self._db.table("alarms").upsert(
-                    {
-                        "code": alarm.value,
-                        "at": _text(now),
-                        "text": text,
-                        "version": self.timestamp_version(),
-                    },
-                    pk="code",
-                )
+                version = self.timestamp_version()
+                self._insert("alarms", code=alarm.value, at=_text(now), text=text, version=version)
 
     def note_clock(self, mark: Reading, proven: Reading | None) -> None:
         """Write down what the clock was seen to say, and the proof of it, if there is one.
 
         See :func:`verifier.clocks.note`; only a proof raises the floor.
         """
-        with self._errors("written"), self._db.atomic():
-            self._set_clock(note(_clock(self._db.conn), mark, proven=proven))
+        with self._change():
+            self._set_clock(note(_clock(self._db), mark, proven=proven))
 
     def settle_clock(self, reading: Reading) -> None:
         """Forget an earlier mark: what was signed just now and this clock agree."""
-        with self._errors("written"), self._db.atomic():
-            self._set_clock(replace(_clock(self._db.conn), mark=reading))
+        with self._change():
+            self._set_clock(replace(_clock(self._db), mark=reading))
 
     def confirm_clock(self, reading: Reading, by: str) -> None:
         """A supervisor says that this reading is right. It raises no floor, and clears the mark."""
-        with self._errors("written"), self._db.atomic():
-            self._set_clock(confirm(_clock(self._db.conn), reading))
+        with self._change():
+            self._set_clock(confirm(_clock(self._db), reading))
             self._record(reading.wall, by, "clock confirmed", _text(reading.wall))
 
     def acknowledge(self, code: Alarm, at: datetime, by: str) -> bool:
         """A supervisor has seen an alarm; it is taken down. False when it does not stand."""
-        with self._errors("written"), self._db.atomic():
-            table = self._db.table("alarms")
-            if not table.count_where("code = ?", [code.value]):
+        with self._change():
+            found = self._db.execute("DELETE FROM alarms WHERE code = ?", [code.value])
+            if not found.rowcount:
                 return False
-            table.delete_where("code = ?", [code.value])
             self._record(at, by, "alarm acknowledged", code.value)
             return True
 
     def set_next_try(self, instant: datetime) -> None:
         """When the next sync is due."""
-        with self._errors("written"), self._db.atomic():
+        with self._change():
             self._set(next_try=_text(instant))
 
     def record_operation(self, at: datetime, who: str, what: str, detail: str = "") -> None:
         """Write down what a person did."""
-        with self._errors("written"), self._db.atomic():
+        with self._change():
             self._record(at, who, what, detail)
 
     def restore(self, metadata: Iterable[StoredMetadata], active: Slot, floor: datetime) -> None:
         """Fill a new database with what was proven from the generations on the card."""
-        with self._errors("written"), self._db.atomic():
-            self._db.table("metadata").insert_all(
-                {"role": item.role, "version": item.version, "data": item.data} for item in metadata
-            )
+        with self._change():
+            for item in metadata:
+                self._insert("metadata", role=item.role, version=item.version, data=item.data)
             self._set(active=active.number, digest=active.digest, signed_at=_text(active.signed_at))
             self._raise_floor(floor)
 
     def _record(self, at: datetime, who: str, what: str, detail: str) -> None:
-        self._db.table("operations").insert({"at": _text(at), "who": who, "what": what, "detail": detail})
+        self._insert("operations", at=_text(at), who=who, what=what, detail=detail)
 
     def _set_clock(self, known: ClockKnowledge) -> None:
         self._raise_floor(known.floor)
@@ -252,7 +238,7 @@ class StateDatabase:
                 self._set(**{name: _reading_text(reading)})
 
     def _raise_floor(self, floor: datetime | None) -> None:
-        known = state_in(self._db.conn).floor
+        known = state_in(self._db).floor
         if floor is not None and (known is None or floor > known):
             self._set(floor=_text(floor))
 
@@ -266,15 +252,24 @@ class StateDatabase:
 
     def _succeed(self, signed_at: datetime, now: datetime, timestamp_version: int) -> None:
         self._set(signed_at=_text(signed_at), last_sync=_text(now), last_error=None, failures=0)
-        self._db.table("alarms").delete_where(
-            "code != ? OR version < ?", [Alarm.ROLLBACK.value, timestamp_version]
+        self._db.execute(
+            "DELETE FROM alarms WHERE code != ? OR version < ?", [Alarm.ROLLBACK.value, timestamp_version]
         )
 
     def _set(self, **values: Any) -> None:
         """Change the one row, and seal it anew."""
-        table = self._db.table("state")
-        seal = seal_of(table.get(1) | values)
-        table.update(1, values | {"seal": seal})
+        cursor = self._db.execute("SELECT * FROM state")
+        row = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True)) | values
+        row["seal"] = seal_of(row)
+        self._insert("state", **row)
+
+    def _insert(self, table: str, **row: Any) -> None:
+        """Put a row in, in place of the one with its key. Names of tables and columns are our own."""
+        marks = ", ".join("?" * len(row))
+        self._db.execute(
+            f"INSERT OR REPLACE INTO {table} ({', '.join(row)}) VALUES ({marks})",  # noqa: S608
+            list(row.values()),
+        )
 
     def _create(self) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -285,23 +280,28 @@ class StateDatabase:
                 f"{self._path}: written by another release (form {found}, this one reads {SCHEMA_VERSION}); "
                 "nothing was changed. Use that release, or start with an empty store"
             )
-        with self._db.atomic():
-            self._db.create_table(
-                "metadata",
-                {"role": str, "version": int, "data": bytes},
-                pk=("role", "version"),
-                if_not_exists=True,
-            )
-            state = self._db.table("state")
-            if found == 0:
-                state.create({"id": int} | STATE_COLUMNS, pk="id")
-                state.insert({"id": 1})
-            for name, kind in STATE_COLUMNS.items():
-                if name not in state.columns_dict:
-                    state.add_column(name, kind)  # a database of the release before this one
+        with self._change():
             for name, columns, key in _TABLES:
-                self._db.create_table(name, columns, pk=key, if_not_exists=True)
+                self._db.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns}, PRIMARY KEY ({key}))")
+            there = {row[1] for row in self._db.execute("PRAGMA table_info(state)")}
+            for name, kind in STATE_COLUMNS.items():
+                if name not in there:  # a database of the release before this one
+                    self._db.execute(f"ALTER TABLE state ADD COLUMN {name} {kind}")
+            self._db.execute("INSERT OR IGNORE INTO state (id) VALUES (1)")
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    @contextlib.contextmanager
+    def _change(self) -> Iterator[None]:
+        """One transaction: all of it or nothing."""
+        with self._errors("written"):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite has rolled back already where the card is full
+                    self._db.execute("ROLLBACK")
+                raise
 
     @contextlib.contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
@@ -316,10 +316,13 @@ class StateDatabase:
             ) from error
 
 
-_TABLES: tuple[tuple[str, dict[str, type], Any], ...] = (
-    ("alarms", {"code": str, "at": str, "text": str, "version": int}, "code"),
-    ("denied", {"kid": bytes, "spki": bytes}, ("kid", "spki")),
-    ("operations", {"at": str, "who": str, "what": str, "detail": str}, None),
+# Name, columns and key of each table.
+_TABLES = (
+    ("metadata", "role TEXT, version INTEGER, data BLOB", "role, version"),
+    ("state", "id INTEGER", "id"),
+    ("alarms", "code TEXT, at TEXT, text TEXT, version INTEGER", "code"),
+    ("denied", "kid BLOB, spki BLOB", "kid, spki"),
+    ("operations", "number INTEGER, at TEXT, who TEXT, what TEXT, detail TEXT", "number"),
 )
 
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from trustsync.content import TargetSet
 from trustsync.errors import Alarm, NoListError, StoreError
 from trustsync.facts import STATE_NAME, Operation, RaisedAlarm, StoreState, read_state
-from trustsync.store import Origin, open_store
+from trustsync.sets import TargetSet
+from trustsync.store import Origin, TrustStore, open_store
 from verifier.clocks import Reading, clock_state
 from verifier.times import written
 from verifier.trust import ClockState, ListState
@@ -103,11 +103,17 @@ class Status:
 
 
 def read_status(
-    path: Path, now: datetime, *, seed: Path | None = None, clock: Reading | None = None
+    path: Path,
+    now: datetime,
+    *,
+    seed: Path | None = None,
+    clock: Reading | None = None,
+    opened: TrustStore | None = None,
 ) -> Status:
     """The status of the store in this directory at ``now``, every byte of the list in force looked at.
 
     seed: of the image. clock: the machine's, where it is not to be read here: ``now`` was given by hand.
+    opened: the store as this process has it open, whose bytes were looked at when it was opened.
     """
     from trustsync.timesources import reading
 
@@ -115,7 +121,7 @@ def read_status(
     snapshot = None
     try:
         state = read_state(path / STATE_NAME) or state
-        snapshot = open_store(path, seed).current()
+        snapshot = (opened or open_store(path, seed)).current()
         word, error = (snapshot.trust.state(now) or ListState.EXPIRED).value, state.last_error
     except NoListError:
         word, error = NO_LIST, state.last_error

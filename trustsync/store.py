@@ -28,12 +28,13 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from trustsync import generation
-from trustsync.content import TargetSet, load_content
+from trustsync.content import load_content
 from trustsync.errors import NoListError, StoreError
 from trustsync.facts import STATE_NAME, Denial, Slot, StoreState, read_state, state_signature
 from trustsync.generation import FileIdentity
 from trustsync.revocation import open_revocation
 from trustsync.seed import Seed, read_seed
+from trustsync.sets import TargetSet
 from verifier.clocks import ClockKnowledge
 from verifier.policy.bundle import RuleBundle
 from verifier.trust import Authority, KeyStatus, TrustedKey, TrustList

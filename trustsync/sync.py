@@ -40,21 +40,19 @@ from pathlib import Path
 from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]  # re-exported unmarked
 
 from trustsync import generation
-from trustsync.acceptance import DOCUMENTS, OPTIONAL, check_size
 from trustsync.client import IMPORT_GRACE, Repository, check_anchor, is_unfinished, signed_at
-from trustsync.content import TargetSet, load_content
 from trustsync.errors import BusyError, DamagedError, RefusedError, SettingsError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, Denial, Slot, StoreState
 from trustsync.fetcher import Fetcher, Limits, RepositoryFetcher
 from trustsync.folder import FolderFetcher
 from trustsync.generation import Inspection
 from trustsync.isolation import Checker
+from trustsync.layout import DOCUMENTS, OPTIONAL, check_size
 from trustsync.recovery import prove, rebuild, write_metadata
 from trustsync.seed import read_seed
+from trustsync.sets import TargetSet, read_sets
 from trustsync.state import StateDatabase
-from trustsync.store import denial_of
 from verifier.clocks import Reading, settles
-from verifier.trust import Authority, KeyStatus, TrustedKey
 
 Progress = Callable[[str], None]
 
@@ -232,12 +230,19 @@ class _Run:
                 # S7. What a reader cannot load, or judges wrongly, is not put in force.
                 self.say("trying the new list")
                 slot = Slot(number, digest, signed)
-                checker.ask(
+                tried = checker.ask(
                     "try", store=str(self.store), number=number, digest=digest, signed_at=signed.isoformat()
                 )
         # S8.
         self.say(f"putting generation {number} in force")
-        self._switch(slot, timestamp.version, before_was_whole=held is not None and not held.faults)
+        self.database.switch(
+            slot,
+            now=self.now,
+            timestamp_version=timestamp.version,
+            before_was_whole=held is not None and not held.faults,
+            withdrawn=_denials(tried["withdrawn"]),
+            reinstated=_denials(tried["reinstated"]),
+        )
         self.say(f"generation {number} is in force")
         # S9.
         self.say("removing what is older")
@@ -337,7 +342,7 @@ class _Run:
         """
         if held.faults or not all(_holds(held, path, info) for path, info in documents.items()):
             return False
-        in_force = load_content(self._held_directory(held) / generation.DATABASE).sets
+        in_force = read_sets(self._held_directory(held) / generation.DATABASE)
         return in_force.keys() == sets.keys() and all(
             (in_force[name].version, in_force[name].expires) == (item.version, item.expires)
             for name, item in sets.items()
@@ -388,22 +393,6 @@ class _Run:
         if held is None or index not in self.linked:
             return set()
         return {path for path, info in segments.items() if _holds(held, path, info)}
-
-    def _switch(self, slot: Slot, timestamp_version: int, *, before_was_whole: bool) -> None:
-        content = load_content(generation.directory_of(self.store, slot.number) / generation.DATABASE)
-        listed: tuple[TrustedKey | Authority, ...] = (*content.keys, *content.authorities)
-
-        def those(status: KeyStatus) -> set[Denial]:
-            return {denial_of(key) for key in listed if key.status is status}
-
-        self.database.switch(
-            slot,
-            now=self.now,
-            timestamp_version=timestamp_version,
-            before_was_whole=before_was_whole,
-            withdrawn=those(KeyStatus.WITHDRAWN),
-            reinstated=those(KeyStatus.REINSTATED),
-        )
 
 
 @contextmanager
@@ -476,6 +465,10 @@ def _said(sets: Mapping[str, TargetSet]) -> dict[str, dict[str, object]]:
         }
         for name, item in sets.items()
     }
+
+
+def _denials(pairs: list[list[str]]) -> set[Denial]:
+    return {Denial(bytes.fromhex(kid), bytes.fromhex(spki)) for kid, spki in pairs}
 
 
 def _settle(database: StateDatabase, reading: Reading, before: datetime | None) -> None:

@@ -26,11 +26,6 @@ from typing import Any
 from trustsync.canonical import TargetError, encode, read_document, read_field, read_list
 from verifier.trust import MAX_KEYS_PER_KID, Authority, Domain, KeyStatus, TrustedKey
 
-KEYS_PATH = "trust/keys.cbor"
-REVOCATION_INDEX_PATH = "revocation/index.cbor"
-RULES_PATH = "rules/bundles.json"
-SIGNED_AT_FIELD = "x-signed-at"
-
 FORMAT_VERSION = 1
 # Of a key list with domains, issuers, chains or authorities. Readers of version 1 skip the fields that they
 # do not know: they would let a key of one domain sign in all of them.

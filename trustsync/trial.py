@@ -45,7 +45,6 @@ from verifier.trust import TrustList
 from verifier.verdict import Verdict, decide
 from verifier.wire import hc1
 
-SELF_TEST_PATH = "trust/self-test.json"
 MAX_CASES = 64
 MAX_BYTES = 1 << 20
 
@@ -79,8 +78,7 @@ def encode_trial(cases: Iterable[TrialCase]) -> bytes:
 
 
 def decode_trial(data: bytes) -> tuple[TrialCase, ...]:
-    """The cases of ``trust/self-test.json``. Raises TargetError when they are not in its form, or are none.
-    """
+    """The cases of ``trust/self-test.json``. Raises TargetError when they are not in its form, or none."""
     document = read_json(data, "self-test", {"v", "cases"}, most=MAX_BYTES)
     rows = read_list(document, "cases", MAX_CASES)
     if not rows:

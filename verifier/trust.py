@@ -250,17 +250,6 @@ class ClockState(StrEnum):
     UNSYNCED = "UNSYNCED-TIME"
 
 
-# How long after the last proof of time an unconfirmed clock is still taken at its word.
-CLOCK_BOUND = timedelta(days=7)
-
-
-def clock_state(now: datetime, floor: datetime) -> ClockState:
-    """What an unconfirmed clock that says ``now`` is worth, given proof that it is at least ``floor``."""
-    if now < floor:
-        return ClockState.UNSYNCED
-    return ClockState.BOUNDED if now - floor <= CLOCK_BOUND else ClockState.FLOOR_ONLY
-
-
 def key_name(kid: bytes, issuer: str | None) -> bytes:
     """The name of a key among ``test_kids``: its KID, with its owner where lists name one."""
     return kid if issuer is None else issuer.encode("utf-8", "surrogatepass") + b"#" + kid

@@ -212,8 +212,9 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
 
     store = Path(config.trust.store) if config.trust.store else trust_dir()
     seed = Path(config.trust.seed) if config.trust.seed else seed_dir()
+    shared = open_store(store, seed)
     trust_page = TrustPage(
-        lambda: read_status(store, datetime.now(UTC), seed=seed).as_json(), time_zone=config.site.time_zone
+        lambda: read_status(store, datetime.now(UTC), opened=shared).as_json(), time_zone=config.site.time_zone
     )
     hub = Hub(
         clear_s=config.kiosk.clear_s,
@@ -224,7 +225,7 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
     with open_lamp(config.lamp) as lamp, KioskServer(hub, port=config.kiosk.port) as kiosk:
         gate = Gate(
             open_camera=lambda: open_camera(config.camera),
-            open_trust=lambda: open_store(store, seed),
+            open_trust=lambda: shared,
             lamp=lamp,
             hub=hub,
             config=config.gate,

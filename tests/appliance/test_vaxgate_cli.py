@@ -204,7 +204,7 @@ def test_stats_name_state_reason_and_times_and_nobody(
 
     monkeypatch.setenv("VAXGATE_DATA", str(data))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(store, "open_store", lambda path: FixedTrust(snapshot_of(desk)))
+    monkeypatch.setattr(store, "open_store", lambda *_: FixedTrust(snapshot_of(desk)))
     stop = threading.Event()
     worker = threading.Thread(target=lambda: run_gate(config, stop, stats=True), daemon=True)
     worker.start()
@@ -241,7 +241,7 @@ def test_run_reads_data_matrix_where_the_key_says_so(
         f'[camera]\nkind = "files"\npath = "{tmp_path}/pictures"\ndata_matrix = true\n'
         '[kiosk]\nport = 0\n[lamp]\nfactory = "mock"\n'
     )
-    monkeypatch.setattr(store, "open_store", lambda path: FixedTrust(snapshot_of(desk)))
+    monkeypatch.setattr(store, "open_store", lambda *_: FixedTrust(snapshot_of(desk)))
     stop = threading.Event()
     worker = threading.Thread(target=lambda: run_gate(config, stop, stats=True), daemon=True)
     worker.start()

@@ -8,16 +8,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner
 from trust_site import DAY, Publisher
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets
 
-TOP = ("root", "targets", "snapshot", "timestamp")
+TOP = ("root", "targets", "snapshot", "timestamp")  # roles that the root names; the others the top targets
 
 
 class Keyholders(Publisher):
@@ -34,24 +36,31 @@ class Keyholders(Publisher):
         thief = self.clone(directory)
         assert isinstance(thief, Keyholders)
         thief.signers = {
-            role: list(held) if role in stolen else [CryptoSigner.generate_ed25519() for _ in held]
-            for role, held in self.signers.items()
+            role: list(held) if role in stolen else fresh(len(held)) for role, held in self.signers.items()
         }
         return thief
 
     # --- signing again ------------------------------------------------------------------------------------
 
-    def sign_root(self, signers: list[CryptoSigner] | None = None, **changes: Any) -> Root:
-        """The next root as it stands, signed by these; ``changes`` set fields of it."""
-        root = self._root
-        root.version = self._next("root")
-        for name, value in changes.items():
-            setattr(root, name, value)
-        metadata = Metadata(root)
-        for signer in signers or self.signers["root"]:
-            metadata.sign(signer, append=True)
-        self.path_of("root").write_bytes(metadata.to_bytes())
-        return root
+    def said(self, role: str) -> dict[str, Any]:
+        """What the newest file of a role says, as members to be bent in any way."""
+        return dict(json.loads(self.path_of(role).read_bytes())["signed"])
+
+    def put(self, role: str, said: dict[str, Any], signers: list[CryptoSigner] | None = None) -> None:
+        """Lay this down in place of the newest file of a role, signed by these or by the role's own keys."""
+        text = encode_canonical(said).encode()
+        signatures = [signer.sign(text).to_dict() for signer in signers or self.signers[role]]
+        self.path_of(role).write_bytes(json.dumps({"signatures": signatures, "signed": said}).encode())
+
+    @property
+    def next_root(self) -> Root:
+        """The root as it will be signed next; a ceremony changes it."""
+        return self._root
+
+    def sign_root(self, signers: list[CryptoSigner] | None = None) -> None:
+        """The next root as it stands, signed by these or by all who may."""
+        self._root.version = self._next("root")
+        self.put("root", self._root.to_dict(), signers)
 
     def top(self) -> Targets:
         """The top role of targets as it was signed last."""
@@ -73,32 +82,28 @@ class Keyholders(Publisher):
         self._write("snapshot", Snapshot(self._next("snapshot"), None, now + 14 * DAY, meta=said))
         self.sign_timestamp(now)
 
-    def put(self, role: str, metadata: Metadata[Any], *signers: CryptoSigner) -> None:
-        """Lay this down in place of the newest file of a role, signed by these or by the role's own keys."""
-        metadata.signatures.clear()
-        for signer in signers or self.signers[role]:
-            metadata.sign(signer, append=True)
-        self.path_of(role).write_bytes(metadata.to_bytes())
-
-    def read(self, role: str) -> Metadata[Any]:
-        """The newest file of a role, to be changed."""
-        return Metadata.from_bytes(self.path_of(role).read_bytes())
-
     # --- a ceremony ---------------------------------------------------------------------------------------
+
+    def name_keys(self, names: Root | Targets, role: str, signers: list[CryptoSigner]) -> None:
+        """Let these be the keys of a role, in place of those that it is named with."""
+        for keyid in list(names.get_delegated_role(role).keyids):
+            names.revoke_key(keyid, role)
+        for signer in signers:
+            names.add_key(signer.public_key, role)
+        self.signers[role] = signers
 
     def rotate(self, now: datetime, *roles: str) -> None:
         """New keys for these roles, by a new root and a new top role; then everything is signed anew."""
-        top = self.top()
-        before = self.signers["root"]
+        top, before = self.top(), self.signers["root"]
         for role in roles:
-            names = self._root if role in TOP else top
-            for signer in self.signers[role]:
-                names.revoke_key(signer.public_key.keyid, role)
-            self.signers[role] = [CryptoSigner.generate_ed25519() for _ in self.signers[role]]
-            for signer in self.signers[role]:
-                names.add_key(signer.public_key, role)
+            self.name_keys(self._root if role in TOP else top, role, fresh(len(self.signers[role])))
         if set(roles) & set(TOP):
-            self.sign_root(before if "root" not in roles else [*before, *self.signers["root"]])
+            self.sign_root([*before, *self.signers["root"]] if "root" in roles else before)
         top.version = self._next("targets")
         self._write("targets", top, now)
         self.publish(now, resign=tuple(role for role in self.signers if role not in TOP))
+
+
+def fresh(count: int = 1) -> list[CryptoSigner]:
+    """Keys that nobody has named yet."""
+    return [CryptoSigner.generate_ed25519() for _ in range(count)]

@@ -1,19 +1,22 @@
 """What an attack finds: a publisher, its server, a unit that has synced, and certificates that it judges.
 
-    @attack("an old timestamp is replayed", row=1)
-    def replayed_timestamp(scene: Scene) -> None:
-        old = scene.publisher.kept()
-        scene.next_night()
+    with staged() as scene:                            # one honest night is over, the unit judges by its list
+        thief = scene.thief("timestamp")               # from now on the unit asks a thief, who has this key
         with scene.unmoved(Alarm.ROLLBACK):
-            scene.publisher.put_back(old, "timestamp.json")
+            thief.versions["snapshot"] -= 1
+            thief.sign_timestamp(scene.now)
 
 The unit is the real one: the sync's client over HTTP, its store on disk, a verdict by the gate's own way.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import shutil
+import ssl
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -25,16 +28,17 @@ from typing import Any
 
 import pytest
 from nacl.signing import SigningKey
-from trust_site import SPKI, START, Publisher, Server, Site, key
+from trust_site import SPKI, START, Server, Site, key
 
 from appliance.judging import Basis, judge
+from attacks.keyholders import Keyholders
 from trustsync.errors import Alarm, NoListError, RefusedError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, StoreState, read_state
 from trustsync.store import Origin, open_store
 from trustsync.sync import SyncResult
 from trustsync.targets import KeyRecord
 from verifier.checks import entry_digest
-from verifier.clocks import Reading, clock_state
+from verifier.clocks import Reading, clock_state, reckoned
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Reason, State
 from verifier.trust import Domain, HashKind, TrustedKey
@@ -133,9 +137,9 @@ class Look:
 
 
 class Scene:
-    """One attack's world. unit: of the machine, its clock's word; START at first."""
+    """One attack's world. now: what its clock says; START at first."""
 
-    def __init__(self, folder: Path, publisher: Publisher, server: Server) -> None:
+    def __init__(self, folder: Path, publisher: Keyholders, server: Server) -> None:
         self.folder = folder
         self.publisher = publisher
         self.server = server
@@ -154,17 +158,29 @@ class Scene:
         self.publisher.publish(now or self.now, **changes)
 
     def sync(self, now: datetime | None = None, **changes: Any) -> SyncResult:
-        """A sync of the unit, whatever stands on the server."""
-        return self.site.sync(now or self.now, **changes)
+        """A sync of the unit, whatever stands on the server; the story goes on from this instant."""
+        self.now = now or self.now
+        return self.site.sync(self.now, **changes)
 
-    def next_night(self, now: datetime = NIGHT) -> Look:
-        """An honest second list: one more key, one more revocation; the unit has it."""
+    def next_list(self, now: datetime = NIGHT) -> None:
+        """An honest second list: one more key, one more revocation; the unit has not asked for it yet."""
         self.now = now
         self.news()
         self.publish()
+
+    def next_night(self, now: datetime = NIGHT) -> Look:
+        """An honest second list, and the unit has it."""
+        self.next_list(now)
         self.sync()
+        return self.arrived()
+
+    def arrived(self) -> Look:
+        """Proof that the second list is in force here."""
         look = self.look()
         assert YOUNG.kid in look.keys
+        assert look.answers == ("PASS", "FAIL REVOKED")
+        assert self.answer(LATE) == "FAIL REVOKED"
+        assert self.state().last_error is None
         return look
 
     def news(self) -> None:
@@ -172,29 +188,54 @@ class Scene:
         self.publisher.keys.append(YOUNG.record())
         self.publisher.revoked[MINISTRY.kid, HashKind.UCI].append(entry("LATE"))
 
+    # --- a thief's ways ---------------------------------------------------------------------------------
+
+    def thief(self, *stolen: str) -> Keyholders:
+        """A thief on the line with the keys of these roles: from now on the unit is served his copy."""
+        thief = self.publisher.robbed(
+            self.folder / f"thief-{len(list(self.folder.glob('thief-*')))}", *stolen
+        )
+        self.serve(thief)
+        return thief
+
+    def serve(self, publisher: Keyholders) -> None:
+        """Whose files the unit gets."""
+        self.server.directory = publisher.directory
+
+    def new_unit(self) -> Scene:
+        """A second unit, straight from its box, before the same server."""
+        box = self.folder / "box"
+        box.mkdir()
+        unit = Scene(box, self.publisher, self.server)
+        unit.now = self.now
+        return unit
+
     # --- looking ------------------------------------------------------------------------------------------
 
     def state(self) -> StoreState:
         """The facts of the unit's store."""
         return read_state(self.store / STATE_NAME) or StoreState()
 
-    def answer(self, code: str, now: datetime | None = None) -> str:
-        """What the unit makes of a code, as ``PASS`` or ``FAIL REVOKED``; ``OUT …`` where it cannot judge."""
-        now = now or self.now
+    def answer(self, code: str, at: datetime | Reading | None = None) -> str:
+        """What the unit makes of a code, as ``PASS`` or ``FAIL REVOKED``; ``OUT …`` where it cannot judge.
+
+        at: what its clock says, with the time since boot where a story is about clocks.
+        """
+        reading = at if isinstance(at, Reading) else Reading(at or self.now)
         try:
             held = open_store(self.store, self.folder / "seed").current()
         except NoListError:
             return f"OUT {Reason.NO_LIST}"
         except StoreError:
             return f"OUT {Reason.STORE_DOWN}"
-        clock = clock_state(Reading(now), held.clock)
+        now, clock = reckoned(reading, held.clock), clock_state(reading, held.clock)
         verdict = judge(code, Basis(held.trust, SIGNATURE_ONLY, now, clock, held.floor)).verdict
         return " ".join([verdict.state, *(found.code for found in verdict.reasons)])
 
-    def look(self, now: datetime | None = None) -> Look:
+    def look(self, at: datetime | Reading | None = None) -> Look:
         """What stands now."""
         state = self.state()
-        answers = tuple(self.answer(code, now) for code in (GOOD, REVOKED))
+        answers = tuple(self.answer(code, at) for code in (GOOD, REVOKED))
         try:
             held = open_store(self.store, self.folder / "seed").current()
         except TrustSyncError:
@@ -232,10 +273,12 @@ class Scene:
 
 
 @cache
-def _base() -> tuple[Path, Publisher]:
+def first_night() -> tuple[Path, Keyholders]:
     """A repository and a unit after one honest night, made once and copied for each story."""
     folder = Path(tempfile.mkdtemp(prefix="vaxgate-attacks-"))
-    publisher = Publisher(folder / "repository")
+    maker = os.getpid()
+    atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == maker else None)
+    publisher = Keyholders(folder / "repository")
     publisher.keys = [MINISTRY.record(), key(1), key(9, "test")]
     publisher.revoked = {
         (MINISTRY.kid, HashKind.UCI): [entry("REVOKED")],
@@ -247,10 +290,19 @@ def _base() -> tuple[Path, Publisher]:
     return folder, publisher
 
 
+class _Server(Server):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A unit that hangs up on a bad server is no news."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
-def served(publisher: Publisher) -> Iterator[Server]:
-    """The publisher's files over HTTP on loopback."""
-    server = Server(publisher.directory)
+def served(publisher: Keyholders, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    """The publisher's files on loopback, over HTTP or HTTPS."""
+    server = _Server(publisher.directory)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -264,7 +316,7 @@ def served(publisher: Publisher) -> Iterator[Server]:
 @contextlib.contextmanager
 def staged() -> Iterator[Scene]:
     """The scene of one story; it is torn down behind it."""
-    base, publisher = _base()
+    base, publisher = first_night()
     with tempfile.TemporaryDirectory(prefix="vaxgate-attack-") as name:
         folder = Path(name)
         shutil.copytree(base, folder, dirs_exist_ok=True)
@@ -283,5 +335,5 @@ def play(told: Attack) -> None:
 
 __all__ = [
     "ATTACKS", "GOOD", "HOUR", "LATE", "MINISTRY", "NIGHT", "REVOKED", "START", "STRANGER", "YOUNG", "Attack",
-    "Look", "Scene", "Signer", "State", "attack", "entry", "play", "replace", "staged",
+    "Look", "Scene", "Signer", "State", "attack", "entry", "first_night", "play", "replace", "served", "staged",
 ]  # fmt: skip

@@ -36,7 +36,8 @@ from trustsync.hub.publish import (
 )
 from trustsync.hub.review import Change, sign_change
 from trustsync.hub.upstream import Authentication, Get, Source, UpstreamError, UpstreamList
-from trustsync.targets import KEYS_PATH, PRODUCTION, PublishedKeys, decode_keys
+from trustsync.layout import KEYS_PATH
+from trustsync.targets import PRODUCTION, PublishedKeys, decode_keys
 from verifier.trust import Authority, Domain, TrustedKey
 
 START = datetime(2021, 11, 28, 10, 0, tzinfo=UTC)

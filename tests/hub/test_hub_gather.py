@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -262,8 +263,9 @@ class _Upstream(BaseHTTPRequestHandler):
                 self.send_response(200)
                 self.end_headers()
                 self.close_connection = True
-                for _ in range(2000):
-                    self.wfile.write(bytes(1 << 20))
+                with suppress(ConnectionError):  # whoever asked has had enough
+                    for _ in range(2000):
+                        self.wfile.write(bytes(1 << 20))
             case "/short":
                 self.send_response(200)
                 self.send_header("Content-Length", "100")

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, pkcs7
 from csca import private_key
+from mutations import mutated
 from upstreams_europe import (
     NOW,
     Signer,
@@ -114,6 +115,22 @@ def test_the_pinned_signer_needs_no_root() -> None:
 
 def old(**change: Any) -> Signer:
     return list_signer(until=NOW - timedelta(days=1), **change)
+
+
+@pytest.mark.parametrize("form", ["DER", "BER"])
+def test_a_thousand_mutations_of_a_cms_signature_fail_closed(form: str) -> None:
+    """Refused by an UpstreamError, or the same content: what only helps to find the signer may change."""
+    honest = cms_signed(CONTENT, list_signer(), detached=False)
+    raw = {"cms": honest if form == "DER" else streamed(honest)}
+    accepted = 0
+    for seed in range(1000):
+        try:
+            result = verify_cms(mutated(raw, seed).get("cms", b""), detached=None, **pins())
+        except UpstreamError:
+            continue
+        assert (result.content, result.signed_at) == (CONTENT, NOW), seed
+        accepted += 1
+    assert accepted <= 30
 
 
 BAD_CMS: dict[str, tuple[dict[str, Any], str]] = {
@@ -247,6 +264,13 @@ def too_long() -> Signer:
     return replace(below(second), chain=(second.certificate, middle().certificate))
 
 
+def unreadable_ca() -> Signer:
+    """A CA whose path length is written as no DER writes a number."""
+    value = bytes.fromhex("30060101ff220100")
+    constraints = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.19"), value)
+    return ca(constraints=False, extra=[(constraints, True)])
+
+
 BAD_WAYS: dict[str, tuple[Any, str]] = {
     "another root of the same name": (lambda: list_signer(label="other"), "does not lead to a pinned root"),
     "the CA's certificate left out": (lambda: replace(list_signer(), chain=()), "does not lead"),
@@ -257,6 +281,7 @@ BAD_WAYS: dict[str, tuple[Any, str]] = {
     "an issuer that does not say it is a CA": (lambda: below(ca(constraints=False)), "no CA"),
     "a CA that may not sign certificates": (lambda: below(ca(sign=False)), "may not sign certificates"),
     "more CAs than one of them allows": (too_long, "longer than an issuer allows"),
+    "a CA whose constraints cannot be read": (lambda: below(unreadable_ca()), "basicConstraints"),
     "a longer way than is gone": (long_way, "does not lead"),
     "a signer whose key may not sign": (lambda: list_signer(sign=False), "may not sign"),
     "a critical extension that nobody reads": (

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+import pytest
 from asn1crypto import core
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -49,6 +50,7 @@ from trustsync.hub.importers.gdhcn import GdhcnList
 from trustsync.hub.importers.icao import LIST as ICAO_LIST
 from trustsync.hub.importers.icao import MasterList
 from trustsync.hub.importers.vci import SIGNATURE, SNAPSHOT, VciSnapshot
+from trustsync.hub.upstream import UpstreamError, UpstreamList
 from verifier.keys import kid_of
 from verifier.wire.shc_keys import thumbprint
 
@@ -352,7 +354,6 @@ def list_signer(
     return Signer(signed.certificate, signed.key, (above.certificate,))
 
 
-@lru_cache(maxsize=1)
 def cscas() -> tuple[bytes, ...]:
     """CSCAs of three countries, on curves that no document signer may have."""
     return (
@@ -414,3 +415,17 @@ def pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
 
 def later(days: float) -> datetime:
     return NOW + timedelta(days=days)
+
+
+# --- Reading ------------------------------------------------------------------------------------------------
+
+
+def read(upstream: Upstream, now: datetime = NOW) -> UpstreamList:
+    """What the importer makes of a list."""
+    return upstream.importer.read(upstream.raw, upstream.source, now)
+
+
+def refused(upstream: Upstream, words: str) -> None:
+    """The importer refuses the list, in an error with these words."""
+    with pytest.raises(UpstreamError, match=words):
+        read(upstream)

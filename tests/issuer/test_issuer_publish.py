@@ -21,9 +21,10 @@ from issuer.office import Issuer
 from issuer.publish import OWN_ROLES, specimens_of
 from issuer.server import Server, create_app
 from trustsync.files import write_whole
+from trustsync.layout import KEYS_PATH, REVOCATION_INDEX_PATH, RULES_PATH, SELF_TEST_PATH
 from trustsync.segments import decode_index
-from trustsync.targets import KEYS_PATH, REVOCATION_INDEX_PATH, RULES_PATH, decode_keys
-from trustsync.trial import SELF_TEST_PATH, decode_trial
+from trustsync.targets import decode_keys
+from trustsync.trial import decode_trial
 from verifier.policy.bundle import decode_bundles
 from verifier.trust import Domain, HashKind
 

@@ -10,10 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trust_site import SPKI, authority, digest, key
 
-from trustsync.acceptance import MAX_DOCUMENT, MAX_SEGMENT, Accepted, accept, check_size, list_segments
+from trustsync.acceptance import Accepted, accept, list_segments
 from trustsync.errors import Alarm, RefusedError
+from trustsync.layout import (
+    KEYS_PATH,
+    MAX_DOCUMENT,
+    MAX_SEGMENT,
+    REVOCATION_INDEX_PATH,
+    RULES_PATH,
+    check_size,
+)
 from trustsync.segments import SegmentRecord, encode_index, encode_segment, segment_path
-from trustsync.targets import KEYS_PATH, REVOCATION_INDEX_PATH, RULES_PATH, encode_keys
+from trustsync.targets import encode_keys
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
 from verifier.trust import Domain, HashKind
 

@@ -18,13 +18,13 @@ from securesystemslib.signer import CryptoSigner
 from trust_site import DAY, START, Publisher, Site, key
 
 from trustsync import client
-from trustsync.acceptance import MAX_DOCUMENT
 from trustsync.errors import Alarm, FetchError, NoListError, RefusedError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, Slot, StoreState, read_state
 from trustsync.fetcher import Limits
+from trustsync.layout import KEYS_PATH, MAX_DOCUMENT, REVOCATION_INDEX_PATH, RULES_PATH
 from trustsync.segments import encode_index, segment_path
 from trustsync.store import open_store
-from trustsync.targets import KEYS_PATH, MAX_KEYS, REVOCATION_INDEX_PATH, RULES_PATH, encode_keys
+from trustsync.targets import MAX_KEYS, encode_keys
 from verifier.trust import HashKind, KeyStatus
 
 LATER = START + DAY

@@ -21,14 +21,13 @@ from trustsync.declarations import (
     MAX_BYTES,
     MAX_ISSUER,
     MAX_LINES,
-    POLICY_PATH,
-    RECOGNITION_PATH,
     decode_policy,
     decode_recognition,
     encode_policy,
     encode_recognition,
 )
 from trustsync.errors import Alarm, RefusedError
+from trustsync.layout import POLICY_PATH, RECOGNITION_PATH
 from trustsync.store import open_store
 from trustsync.targets import KeyRecord
 from verifier.policy.bundle import SIGNATURE_ONLY

@@ -15,10 +15,10 @@ from trustsync import generation
 from trustsync.cli import main
 from trustsync.errors import Alarm, NoListError, StoreError
 from trustsync.facts import STATE_NAME, read_state
+from trustsync.layout import KEYS_PATH
 from trustsync.seed import SEED_NAME, read_seed, write_seed
 from trustsync.status import read_status
 from trustsync.store import Origin, open_store
-from trustsync.targets import KEYS_PATH
 from verifier.clocks import Reading
 from verifier.trust import KeyStatus
 

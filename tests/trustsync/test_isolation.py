@@ -16,7 +16,7 @@ from trust_site import DAY, START, Site
 from trustsync import checker, isolation
 from trustsync.errors import Alarm, RefusedError, StoreError
 from trustsync.isolation import Checker
-from trustsync.targets import KEYS_PATH
+from trustsync.layout import KEYS_PATH
 
 LATER = START + DAY
 

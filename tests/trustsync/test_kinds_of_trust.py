@@ -21,6 +21,7 @@ from trustsync.acceptance import accept
 from trustsync.canonical import TargetError
 from trustsync.errors import Alarm, RefusedError
 from trustsync.isolation import Checker
+from trustsync.layout import KEYS_PATH, REVOCATION_INDEX_PATH, RULES_PATH
 from trustsync.segments import (
     SegmentRecord,
     check_segment,
@@ -32,12 +33,9 @@ from trustsync.segments import (
 )
 from trustsync.store import open_store
 from trustsync.targets import (
-    KEYS_PATH,
     MAX_AUTHORITIES,
     MAX_ISSUER,
     MAX_KEY_ID,
-    REVOCATION_INDEX_PATH,
-    RULES_PATH,
     AuthorityRecord,
     KeyRecord,
     PublishedKeys,

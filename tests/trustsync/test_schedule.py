@@ -1,4 +1,4 @@
-"""When a unit asks for its list: at its own time of night, often when the list is stale, never all at once."""
+"""When a unit asks for its list: at its own time of night, often when the list is stale, spread out."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def planned(
 def test_a_plan_is_never_in_the_past_and_never_beyond_the_next_night(
     now: datetime, state: ListState | None, failed: int, device: bytes, zone: ZoneInfo, seed: int
 ) -> None:
-    """Whatever the list, the zone and the failures: a day and the spread ahead at most, and due when it comes."""
+    """Whatever the list, the zone and the failures: a day and the spread ahead at most, and then due."""
     plan = planned(now=now, state=state, failed=failed, device=device, zone=zone, seed=seed)
     assert now <= plan <= now + FARTHEST
     assert is_due(plan, plan)
@@ -114,6 +114,12 @@ def test_a_list_that_is_not_fresh_is_asked_for_every_quarter_of_an_hour(
         assert wait > 15 * MINUTE * 1.2
     else:
         assert 12 * MINUTE <= wait <= 18 * MINUTE
+
+
+def test_a_wait_is_of_real_time_where_summer_time_ends() -> None:
+    """A quarter of an hour after ten to three is not an hour and a quarter after it."""
+    now = datetime(2026, 10, 25, 2, 50, tzinfo=BERLIN)  # and again an hour later
+    assert planned(now=now, state=None, zone=BERLIN) - now.astimezone(UTC) <= 18 * MINUTE
 
 
 def test_units_that_are_stale_together_do_not_ask_together() -> None:

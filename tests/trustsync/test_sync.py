@@ -14,11 +14,11 @@ from trust_site import DAY, START, Site, digest, key
 from trustsync.errors import NoListError
 from trustsync.facts import STATE_NAME, StoreState, read_state
 from trustsync.generation import directory_of, target_file
+from trustsync.layout import KEYS_PATH
 from trustsync.segments import segment_path
 from trustsync.state import StateDatabase
 from trustsync.store import open_store
 from trustsync.sync import _ROLES
-from trustsync.targets import KEYS_PATH
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.trust import HashKind, KeyStatus, ListState
 

@@ -25,7 +25,7 @@ from tuf.api.metadata import TargetFile
 from trustsync.client import Repository
 from trustsync.errors import Alarm, FetchError, RefusedError
 from trustsync.fetcher import CutShortError, Fetcher, Limits
-from trustsync.targets import KEYS_PATH
+from trustsync.layout import KEYS_PATH
 from trustsync.transfer import RESUMPTIONS, obtain
 
 QUICK = Limits(total=10.0, gap=2.0, grace=5.0)

@@ -18,10 +18,10 @@ from typing import Any
 
 from trustsync.advisories import ADVISORIES_PATH, decode_advisories
 from trustsync.canonical import TargetError
-from trustsync.declarations import POLICY_PATH, RECOGNITION_PATH, decode_policy, decode_recognition
+from trustsync.declarations import decode_policy, decode_recognition
 from trustsync.files import write_whole
 from trustsync.hub.config import HubConfig, HubError
-from trustsync.targets import RULES_PATH
+from trustsync.layout import POLICY_PATH, RECOGNITION_PATH, RULES_PATH
 from verifier.policy.bundle import BundleError, decode_bundles
 
 # By the name that people use: the target's path, and what reads it.

@@ -23,8 +23,9 @@ from trustsync.hub.candidate import REINSTATED, REJECT_FROM, WITHDRAWN
 from trustsync.hub.config import HubError
 from trustsync.hub.ledger import ENTRY, Decision, HubLedger
 from trustsync.hub.publish import by_hand
+from trustsync.layout import KEYS_PATH
 from trustsync.segments import sorted_entries
-from trustsync.targets import KEYS_PATH, decode_keys
+from trustsync.targets import decode_keys
 from verifier.trust import HashKind
 
 PACKED = ".bin"  # the ending of a file of packed hashes

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -98,32 +97,9 @@ def read_json(data: bytes, what: str) -> Any:
     if len(data) > MAX_RAW:
         raise UpstreamError(f"{what} has {len(data)} bytes of JSON; at most {MAX_RAW} are read")
     try:
-        return _strict(data, what)
+        return strict_json.decode(data, what, most=MAX_RAW)
     except MalformedError as error:
         raise UpstreamError(f"{error}; the list is refused") from error
-
-
-def _strict(data: bytes, what: str) -> Any:
-    # strict_json.decode has the limit of a document; a list has another one, and the same rules.
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise MalformedError(what, "not UTF-8") from None
-    strict_json._check_depth(text, what)
-    try:
-        value = json.loads(
-            text,
-            object_pairs_hook=strict_json._object,
-            parse_constant=strict_json._constant,
-            parse_int=strict_json._integer,
-            parse_float=strict_json._float,
-        )
-    except strict_json._RefusedError as error:
-        raise MalformedError(what, str(error)) from None
-    except (ValueError, RecursionError):
-        raise MalformedError(what, "not JSON") from None
-    strict_json._check_texts(value, what)
-    return value
 
 
 def an_object(value: Any, what: str) -> Mapping[str, Any]:

@@ -45,6 +45,7 @@ from trustsync.hub.content import read_content
 from trustsync.hub.ledger import ENTRY, HubLedger, MetadataLedger
 from trustsync.hub.review import Change, compare, missing
 from trustsync.hub.specimens import Specimens
+from trustsync.layout import KEYS_PATH, SELF_TEST_PATH
 from trustsync.publishing import (
     CHANGED,
     ROLES,
@@ -58,8 +59,8 @@ from trustsync.publishing import (
     standing_targets,
 )
 from trustsync.segments import entry_width, sorted_entries
-from trustsync.targets import KEYS_PATH, decode_keys, encode_keys
-from trustsync.trial import SELF_TEST_PATH, TrialError, decode_trial, try_list
+from trustsync.targets import decode_keys, encode_keys
+from trustsync.trial import TrialError, decode_trial, try_list
 from verifier.trust import HashKind, ListedRevocation, TrustList
 
 # Roles that may stay as they are for a night.

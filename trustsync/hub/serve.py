@@ -31,8 +31,8 @@ from flask import Flask, Response, abort, jsonify, send_from_directory
 from waitress.server import create_server
 
 from trustsync.errors import TrustSyncError
+from trustsync.layout import SIGNED_AT_FIELD
 from trustsync.publishing import METADATA, ROOT, TARGETS
-from trustsync.targets import SIGNED_AT_FIELD
 
 HOST = "127.0.0.1"
 _THREADS = 4

@@ -190,7 +190,10 @@ def _instant(value: Any, where: str) -> datetime:
         raise BundleError(f"{where}: an instant with its offset is expected, not {value!r}") from None
     if instant.tzinfo is None:
         raise BundleError(f"{where}: the offset is missing; a rule's validity is absolute time")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise BundleError(f"{where}: {value!r} lies beyond the calendar in UTC") from None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
