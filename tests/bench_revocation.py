@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from statistics import median
-from time import perf_counter, perf_counter_ns, thread_time_ns
+from time import perf_counter, perf_counter_ns, process_time, thread_time_ns
 from typing import Any
 
 from trustsync.deltas import grouped, plan_segments
@@ -145,9 +145,20 @@ def at(figures: array[float], percent: int) -> float:
 def checked(file: str, record: SegmentRecord) -> dict[str, float]:
     """Seconds of checking one file, and the growth of memory."""
     before = memory()
-    begin = perf_counter()
-    check_segment_file(Path(file), record)
-    return {"seconds": perf_counter() - begin, "own_mb": memory()["own"] - before["own"]}
+    spent = seconds(lambda: check_segment_file(Path(file), record))
+    return spent | {"own_mb": memory()["own"] - before["own"]}
+
+
+def seconds(work: Callable[[], object]) -> dict[str, float]:
+    """How long work takes, by the clock and of the processor's time."""
+    begin, cpu = perf_counter(), process_time()
+    work()
+    return {"seconds": perf_counter() - begin, "cpu_seconds": process_time() - cpu}
+
+
+def told(spent: dict[str, float]) -> str:
+    """Seconds for people."""
+    return f"{spent['seconds']:.1f} s ({spent['cpu_seconds']:.1f} s of the processor)"
 
 
 def invented(count: int, seed: str) -> Iterator[tuple[bytes, HashKind, bytes]]:
@@ -161,24 +172,20 @@ def invented(count: int, seed: str) -> Iterator[tuple[bytes, HashKind, bytes]]:
 
 def night(count: int, more: int) -> dict[str, Any]:
     """What a publisher writes first, and in the night after it that adds ``more`` entries."""
-    begin = perf_counter()
-    wanted = grouped(invented(count, "base"))
-    collected = perf_counter()
-    first = plan_segments({}, wanted)
-    planned = perf_counter()
-    added = grouped(invented(more, "delta"))
-    wanted = {name: sorted_entries(wanted[name] + added[name]) for name in wanted}
-    again = perf_counter()
-    second = plan_segments(first, wanted)
-    done = perf_counter()
+    wanted, first, second = {}, {}, {}
+    collected = seconds(lambda: wanted.update(grouped(invented(count, "base"))))
+    planned = seconds(lambda: first.update(plan_segments({}, wanted)))
+    for name, entries in grouped(invented(more, "delta")).items():
+        wanted[name] = sorted_entries(wanted[name] + entries)
+    again = seconds(lambda: second.update(plan_segments(first, wanted)))
     return {
         "first_files": {record.path: len(data) for record, data in first.items()},
         "night_files": {record.path: len(data) for record, data in second.items() if record not in first},
         "kept": all(second.get(record) == data for record, data in first.items()),
         "same_again": second == plan_segments(first, wanted),
-        "collect_s": collected - begin,
-        "first_s": planned - collected,
-        "night_s": done - again,
+        "collected": collected,
+        "planned": planned,
+        "planned_night": again,
     }
 
 
@@ -224,14 +231,12 @@ def main() -> int:
         print_lookups(rows)
         result["lookups"] = dict(rows)
         result["check"] = check = own(checked, *one[0])
-        print(
-            f"check of {entries:,} entries: {check['seconds']:.1f} s, {check['own_mb']:.1f} MB of own memory"
-        )
+        print(f"check of {entries:,} entries: {told(check)}, {check['own_mb']:.1f} MB of own memory")
 
     result["night"] = said = own(night, base, delta)
-    print(f"\n{base:,} entries: collected and sorted in {said['collect_s']:.1f} s", end="")
-    print(f", planned in {said['first_s']:.1f} s")
-    print(f"a night with {delta:,} more: planned in {said['night_s']:.1f} s; it writes")
+    print(f"\n{base:,} entries: collected and sorted in {told(said['collected'])}")
+    print(f"the first base: planned in {told(said['planned'])}")
+    print(f"a night with {delta:,} more: planned in {told(said['planned_night'])}; it writes")
     for path, size in said["night_files"].items():
         print(f"    {path}  {size:,} bytes")
     print(f"the base is kept as it is: {said['kept']}; planned again, the same bytes: {said['same_again']}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from asn1crypto import core
@@ -30,7 +30,7 @@ HASHES = {"ES256": hashes.SHA256(), "ES384": hashes.SHA384(), "ES512": hashes.SH
 CURVES = {"ES256": "SECP256R1", "ES384": "SECP384R1", "ES512": "SECP521R1"}
 
 
-@lru_cache(maxsize=32)
+@cache
 def private_key(kind: str, label: str = "") -> Any:
     """A key of a kind: a curve by its class's name, or RSA with so many bits."""
     if kind.isdigit():

@@ -150,6 +150,7 @@ class Publisher:
         self.recognition: Recognition | None = None
         self.limits: Limits | None = None
         self.trial: list[TrialCase] = []
+        self.files: dict[str, Path] = {}  # further targets of the role that their path names, as files
         self.override: dict[str, bytes] = {}  # targets to publish in place of what the fields say
         self.smuggled: dict[str, dict[str, bytes]] = {}
         self.lengths: dict[str, int] = {}  # lengths to sign in place of the true ones
@@ -168,7 +169,7 @@ class Publisher:
         own.directory = directory
         for name in ("keys", "authorities", "bundles", "trial"):
             setattr(own, name, list(getattr(self, name)))
-        for name in ("override", "lengths", "versions"):
+        for name in ("files", "override", "lengths", "versions"):
             setattr(own, name, dict(getattr(self, name)))
         for name in ("revoked", "revoked_before", "signers"):
             setattr(own, name, {place: list(items) for place, items in getattr(self, name).items()})
@@ -193,6 +194,9 @@ class Publisher:
         changed = False
         for role, targets in self._targets().items():
             infos = {path: self._info(path, data) for path, data in targets.items()}
+            for path, file in self.files.items():
+                if path.startswith(f"{role}/"):
+                    infos[path] = TargetFile.from_file(path, str(file), ["sha256"])
             if infos != self._held.get(role) or role in resign:
                 changed = True
                 self._held[role] = infos
@@ -200,6 +204,10 @@ class Publisher:
                 self._write(role, Targets(self._next(role), None, expires, infos), now)
                 for path, data in targets.items():
                     self._write_target(path, data)
+                for path, file in self.files.items():
+                    if path in infos:
+                        prefixed = infos[path].get_prefixed_paths()[0]
+                        (self.directory / "targets" / prefixed).hardlink_to(file)
         if changed:
             meta = {
                 f"{role}.json": MetaFile(version)

@@ -15,6 +15,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 import argparse
+import contextlib
 import getpass
 import json
 import os
@@ -25,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trustsync.errors import Alarm, RefusedError, SettingsError, StoreError, TrustSyncError
+from trustsync.errors import Alarm, BusyError, RefusedError, SettingsError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, StoreState, read_state
 from trustsync.paths import TrustSettings, load_settings, trust_dir
 from verifier.times import written
@@ -88,7 +89,7 @@ def _once(options: argparse.Namespace) -> int:
     state = _known_state(store)
     if options.if_due and not is_due(state.next_try, now):
         if not options.at:
-            _note_clock(store, state)
+            _note_clock(store, state, settings)
         words = f"not due before {_iso(state.next_try)}"
         _tell({"ok": True, "due": False, "next_try": _iso(state.next_try)}) if options.json else print(words)
         return 0
@@ -113,17 +114,25 @@ def _known_state(store: Path) -> StoreState:
         return StoreState()
 
 
-def _note_clock(store: Path, state: StoreState) -> None:
-    """Between two syncs the clock is written down each hour, so that one that is set back is noticed."""
+def _note_clock(store: Path, state: StoreState, settings: TrustSettings) -> None:
+    """Between two syncs the clock is written down each hour, so that one that is set back is noticed, and the
+    proof of it kept, so that it does not run out by day.
+    """
     from trustsync import timesources
     from trustsync.schedule import note_is_due
     from trustsync.state import StateDatabase
     from trustsync.sync import single_instance
 
     reading = timesources.reading()
-    if note_is_due(reading, state.clock):
-        with single_instance(store), StateDatabase(store / STATE_NAME) as database:
-            database.note_clock(reading, None)
+    if not note_is_due(reading, state.clock):
+        return
+    proof = timesources.authenticated(settings, state.clock)
+    with (
+        contextlib.suppress(BusyError),  # the sync that is at work writes it down itself
+        single_instance(store),
+        StateDatabase(store / STATE_NAME) as database,
+    ):
+        database.note_clock(reading, None if proof is None else proof.reading)
 
 
 def _import(options: argparse.Namespace) -> int:
@@ -208,6 +217,7 @@ def _facts(result: SyncResult) -> dict[str, Any]:
         "linked": list(result.linked),
         "requests": result.requests,
         "received": result.received,
+        "wire_bytes": result.wire_bytes,
     }
 
 
@@ -224,6 +234,11 @@ def _confirm_clock(options: argparse.Namespace) -> int:
 
     reading = timesources.reading()
     with _database(options) as database:
+        floor = database.state().floor
+        if floor is not None and reading.wall < floor:
+            raise SettingsError(
+                f"the clock says {_iso(reading.wall)}, and it is at least {_iso(floor)}; set it right first"
+            )
         database.confirm_clock(reading, _who(options))
     words = f"clock confirmed: {_iso(reading.wall)}"
     _tell({"ok": True, "confirmed": _iso(reading.wall)}) if options.json else print(words)
@@ -357,8 +372,6 @@ def _config(
 
 def _database(options: argparse.Namespace) -> Any:
     """The state database of a store that is there, under its lock."""
-    from contextlib import contextmanager
-
     from trustsync.state import StateDatabase
     from trustsync.sync import single_instance
 
@@ -366,7 +379,7 @@ def _database(options: argparse.Namespace) -> Any:
     if not (store / STATE_NAME).exists():
         raise SettingsError(f"{store}: no trust store; sync first")
 
-    @contextmanager
+    @contextlib.contextmanager
     def opened() -> Any:
         with single_instance(store), StateDatabase(store / STATE_NAME) as database:
             yield database

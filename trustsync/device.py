@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trustsync.errors import StoreError
+from trustsync.files import flush
 
 if TYPE_CHECKING:
     from nacl.signing import SigningKey
@@ -90,8 +91,4 @@ def _make(path: Path) -> None:
             return  # another process was first, and its key is the unit's
     finally:
         beside.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    flush(path.parent)

@@ -23,13 +23,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
 from trustsync.errors import StoreError
+from trustsync.files import flush
 
 DATABASE = "generation.db"
 MANIFEST = "manifest.json"
@@ -83,15 +83,15 @@ def finish(staged: Path, *, number: int) -> str:
     """
     files = {}
     for path in sorted(p for p in staged.rglob("*") if p.is_file()):
-        _sync(path)
+        flush(path)
         files[path.relative_to(staged).as_posix()] = {"sha256": _sha256(path), "size": path.stat().st_size}
     manifest = json.dumps(
         {"v": _FORM, "generation": number, "files": files}, sort_keys=True, separators=(",", ":")
     ).encode()
     (staged / MANIFEST).write_bytes(manifest)
-    _sync(staged / MANIFEST)
+    flush(staged / MANIFEST)
     for directory in (staged, *(p for p in staged.rglob("*") if p.is_dir())):
-        _sync(directory)
+        flush(directory)
     return hashlib.sha256(manifest).hexdigest()
 
 
@@ -99,8 +99,8 @@ def place(staged: Path, directory: Path) -> None:
     """Give a finished directory its final name, durably."""
     directory.parent.mkdir(exist_ok=True)
     staged.rename(directory)
-    _sync(directory.parent)
-    _sync(directory.parent.parent)
+    flush(directory.parent)
+    flush(directory.parent.parent)
 
 
 def inspect(
@@ -153,12 +153,3 @@ def _manifest(directory: Path, digest: str) -> Manifest:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Flush a file or a directory to the medium."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -81,9 +81,11 @@ class Checker:
 
     def _line(self, child: subprocess.Popen[bytes]) -> bytes:
         assert child.stdout is not None
+        poll = select.poll()  # not select(2): mapped segments may have used up the first 1,024 descriptors
+        poll.register(child.stdout, select.POLLIN)
         taken = b""
         while not taken.endswith(b"\n"):
-            ready, _, _ = select.select([child.stdout], [], [], self._answer_s)
+            ready = poll.poll(self._answer_s * 1000)
             chunk = child.stdout.read1(_CHUNK) if ready else b""  # type: ignore[attr-defined]
             if not chunk or len(taken) > MAX_ANSWER:
                 raise self._failed()

@@ -9,7 +9,7 @@ The rules this module keeps:
 * What was planned by a clock that has jumped since is no plan: nothing is due later than a night ahead.
 * Pure: the time, the list's state and the randomness are arguments.
 
-    instant = next_try(now=now, state=ListState.FRESH, device=device_name(store), failures=0, rng=rng, zone=zone)
+    instant = next_try(now=now, state=ListState.FRESH, device=name, failures=0, rng=rng, zone=zone)
     is_due(instant, now)
 """
 

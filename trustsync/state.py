@@ -188,7 +188,10 @@ class StateDatabase:
         See :func:`verifier.clocks.note`; only a proof raises the floor.
         """
         with self._change():
-            self._set_clock(note(_clock(self._db), mark, proven=proven))
+            known = _clock(self._db)
+            after = note(known, mark, proven=proven)
+            if after != known:
+                self._set_clock(after)
 
     def settle_clock(self, reading: Reading) -> None:
         """Forget an earlier mark: what was signed just now and this clock agree."""

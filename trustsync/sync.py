@@ -86,7 +86,8 @@ class SyncResult:
     """What a successful sync did.
 
     changed: whether another generation is in force now. fetched, linked: targets by path; both empty when
-    nothing changed. linked ones were here already. received: body bytes.
+    nothing changed. linked ones were here already. received: body bytes. wire_bytes: all that the network
+    carried in both directions, before TLS.
     """
 
     changed: bool
@@ -96,6 +97,7 @@ class SyncResult:
     linked: tuple[str, ...]
     requests: int
     received: int
+    wire_bytes: int
 
 
 def sync_once(
@@ -206,7 +208,7 @@ class _Run:
                 self.database.confirm(signed_at=signed, now=self.now, timestamp_version=timestamp.version)
                 self.say("nothing changed; the list in force is confirmed")
                 number = held.manifest.number
-                return SyncResult(False, number, signed, (), (), fetcher.requests, fetcher.received)
+                return SyncResult(False, number, signed, (), (), *_counts(fetcher))
             self.staged.mkdir(parents=True)
             self.partial.mkdir(exist_ok=True)
             with Checker() as checker:
@@ -254,8 +256,7 @@ class _Run:
             signed,
             tuple(self.fetched),
             tuple(self.linked),
-            fetcher.requests,
-            fetcher.received,
+            *_counts(fetcher),
         )
 
     def _fetcher(self) -> RepositoryFetcher:
@@ -465,6 +466,10 @@ def _said(sets: Mapping[str, TargetSet]) -> dict[str, dict[str, object]]:
         }
         for name, item in sets.items()
     }
+
+
+def _counts(fetcher: RepositoryFetcher) -> tuple[int, int, int]:
+    return fetcher.requests, fetcher.received, fetcher.wire_bytes
 
 
 def _denials(pairs: list[list[str]]) -> set[Denial]:

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trustsync.canonical import TargetError, encode, read_document, read_field, read_list
-from verifier.trust import MAX_KEYS_PER_KID, Authority, Domain, KeyStatus, TrustedKey
+from verifier.trust import MAX_KEYS_PER_KID, Authority, Domain, KeyStatus, TrustedKey, key_name
 
 FORMAT_VERSION = 1
 # Of a key list with domains, issuers, chains or authorities. Readers of version 1 skip the fields that they
@@ -181,7 +181,7 @@ def decode_keys(data: bytes) -> PublishedKeys:
         tuple(_key_record(item, f"keys[{number}]") for number, item in enumerate(items)),
         tuple(_authority_record(item, f"authorities[{number}]") for number, item in enumerate(vouching)),
     )
-    _check_crowd("keys: KID", (record.key.kid for record in published.keys))
+    _check_crowd("keys: KID", (key_name(record.key.kid, record.key.issuer) for record in published.keys))
     _check_crowd("authorities: key identifier", (record.authority.key_id for record in published.authorities))
     if document["v"] != _keys_version(published):
         raise TargetError(

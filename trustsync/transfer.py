@@ -81,7 +81,7 @@ class _Transfer:
             self._info.verify_length_and_hashes(file)
 
     def _held(self) -> int:
-        """Bytes that lie there; with as many as are signed, or more, nothing is asked and the hash decides."""
+        """Bytes that lie there. As many as are signed, or more: nothing is asked, and the hash decides."""
         try:
             return self._file.stat().st_size
         except FileNotFoundError:

@@ -14,6 +14,7 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,7 +25,8 @@ from typing import Protocol
 from verifier.countries import alpha2
 from verifier.recognition import Recognition
 
-# A list with more keys for one KID than this is refused at import: lookup must stay bounded (pitfall 4).
+# A list with more keys for one KID (and issuer, where keys have one) than this is refused at import: lookup
+# must stay bounded (pitfall 4). One key of a hosting company may be that of hundreds of issuers.
 MAX_KEYS_PER_KID = 16
 
 
@@ -296,16 +298,15 @@ class TrustList:
     ) -> TrustList:
         """A list of these keys.
 
-        Raises ValueError when one KID has more than ``MAX_KEYS_PER_KID`` keys.
+        Raises ValueError when one KID of one issuer has more than ``MAX_KEYS_PER_KID`` keys.
         """
         by_kid: dict[bytes, list[TrustedKey]] = {}
         for key in keys:
             by_kid.setdefault(key.kid, []).append(key)
         for kid, same in by_kid.items():
-            if len(same) > MAX_KEYS_PER_KID:
-                raise ValueError(
-                    f"KID {kid.hex()} names {len(same)} keys; at most {MAX_KEYS_PER_KID} are taken"
-                )
+            count = max(Counter(key.issuer for key in same).values())
+            if count > MAX_KEYS_PER_KID:
+                raise ValueError(f"KID {kid.hex()} names {count} keys; at most {MAX_KEYS_PER_KID} are taken")
         by_key_id: dict[bytes, list[Authority]] = {}
         for authority in authorities:
             by_key_id.setdefault(authority.key_id, []).append(authority)
@@ -336,7 +337,7 @@ class TrustList:
             found = tuple(key for key in found if key.issuer in (None, issuer))
         if domain is None:
             return found
-        return tuple(key for key in found if key.domain in (None, domain)) or found
+        return tuple(key for key in found if key.domain in (None, domain)) or found[:MAX_KEYS_PER_KID]
 
     def knows_test_key(self, kid: bytes, issuer: str | None = None) -> bool:
         """Whether this key is known in a test environment only."""

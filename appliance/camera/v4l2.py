@@ -79,15 +79,21 @@ class V4l2Camera(Closing):
         self._size = (given.width, given.height)
         self._stride = int(getattr(given, "bytes_per_line", 0) or 0)
 
+    def _ready(self, seconds: float) -> bool:
+        """Whether a picture waits. By poll(2): select(2) fails on descriptors from 1,024 on."""
+        poll = select.poll()
+        poll.register(self._device, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
     def read(self, timeout: float) -> Frame | None:
         """The newest frame of the driver."""
         if self._device is None:
             raise CameraError(f"{self._name} is closed")
         try:
-            if not select.select([self._device], [], [], timeout)[0]:
+            if not self._ready(timeout):
                 return None
             data = self._grab()
-            while select.select([self._device], [], [], 0)[0]:
+            while self._ready(0):
                 data = self._grab()
         except OSError as error:
             raise CameraError(

@@ -35,8 +35,8 @@ from appliance.kiosk.trust import EVERY_S, TrustPage
 from appliance.kiosk.trust_texts import ALARMS, TRUST_TEXTS, TRUST_WORDS
 from appliance.signals import Signal
 from appliance.supply import FixedTrust
-from trustsync.sets import TargetSet
 from trustsync.errors import Alarm, StoreError
+from trustsync.sets import TargetSet
 from trustsync.status import CORRUPT, NO_LIST, Status, read_status
 from trustsync.store import Origin
 from verifier.reasons import Reason, State, finding

@@ -31,11 +31,12 @@ from nacl.signing import SigningKey
 from trust_site import SPKI, START, Server, Site, key
 
 from appliance.judging import Basis, judge
+from attacks import answers
 from attacks.keyholders import Keyholders
 from trustsync.errors import Alarm, NoListError, RefusedError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, StoreState, read_state
 from trustsync.store import Origin, open_store
-from trustsync.sync import SyncResult
+from trustsync.sync import SyncResult, sync_once
 from trustsync.targets import KeyRecord
 from verifier.checks import entry_digest
 from verifier.clocks import Reading, clock_state, reckoned
@@ -157,10 +158,21 @@ class Scene:
         """An honest publication."""
         self.publisher.publish(now or self.now, **changes)
 
-    def sync(self, now: datetime | None = None, **changes: Any) -> SyncResult:
-        """A sync of the unit, whatever stands on the server; the story goes on from this instant."""
+    def sync(
+        self,
+        now: datetime | None = None,
+        *,
+        reading: Reading | None = None,
+        proven: Reading | None = None,
+        **changes: Any,
+    ) -> SyncResult:
+        """A sync of the unit, whatever stands on the server; the story goes on from this instant.
+
+        reading, proven: of the machine's clock, where a story is about clocks. changes: of its settings.
+        """
         self.now = now or self.now
-        return self.site.sync(self.now, **changes)
+        self.server.asked.clear()
+        return sync_once(self.site.config(**changes), now=self.now, reading=reading, proven=proven)
 
     def next_list(self, now: datetime = NIGHT) -> None:
         """An honest second list: one more key, one more revocation; the unit has not asked for it yet."""
@@ -187,6 +199,19 @@ class Scene:
         """What the next honest list says in addition."""
         self.publisher.keys.append(YOUNG.record())
         self.publisher.revoked[MINISTRY.kid, HashKind.UCI].append(entry("LATE"))
+
+    def length(self, path: str) -> int:
+        """Bytes of a target as it was published last."""
+        role = path.partition("/")[0]
+        return int(self.publisher.said(role)["targets"][path]["length"])
+
+    def break_off(self, end: str) -> None:
+        """A sync in which the line breaks in the middle of a file, so that half of it lies on the card."""
+        half = answers.sent(lambda data: data[: len(data) // 2], announced=1 << 20)
+        self.server.faults[end] = half
+        self.fails(Alarm.CUT_SHORT)
+        self.server.faults.clear()
+        assert list((self.store / "staging" / "partial").iterdir())
 
     # --- a thief's ways ---------------------------------------------------------------------------------
 
@@ -259,6 +284,13 @@ class Scene:
         after = self.look()
         assert replace(after, floor=before.floor) == before
         assert before.floor is None or (after.floor is not None and after.floor >= before.floor)
+
+    @contextlib.contextmanager
+    def unmoved_but(self, **changes: Any) -> Iterator[None]:
+        """After the body everything is what it was, but for these fields of the look."""
+        before = self.look()
+        yield
+        assert self.look() == replace(before, **changes)
 
     def fails(self, alarm: Alarm | None, now: datetime | None = None, **changes: Any) -> TrustSyncError:
         """A sync that must fail, with this alarm on record."""

@@ -11,7 +11,20 @@ from datetime import UTC, datetime, timedelta
 
 from trust_site import DAY
 
-from attacks.scene import GOOD, HOUR, LATE, MINISTRY, NIGHT, REVOKED, START, STRANGER, YOUNG, Scene, attack, entry
+from attacks.scene import (
+    GOOD,
+    HOUR,
+    LATE,
+    MINISTRY,
+    NIGHT,
+    REVOKED,
+    START,
+    STRANGER,
+    YOUNG,
+    Scene,
+    attack,
+    entry,
+)
 from trustsync.errors import Alarm
 from trustsync.layout import REVOCATION_INDEX_PATH
 from trustsync.segments import ALLOWED_WIDTH, describe, encode_index, encode_segment, segment_path

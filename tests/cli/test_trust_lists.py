@@ -14,6 +14,7 @@ import upstreams_europe
 from cryptography.hazmat.primitives.asymmetric import ec
 from csca import Csca, private_key, vaccinated
 from desk import vaccination
+from mutations import mutated
 from upstreams_europe import (
     NOW,
     Signer,
@@ -207,7 +208,8 @@ def test_what_stands_beside_a_list_must_hold(ask: Any, form: str) -> None:
 def test_a_pin_asks_for_the_signature(ask: Any, form: str) -> None:
     """Where it is a file of its own and not there, a pin proves nothing, and that is an error."""
     held = given(form)
-    assert ask(held, held.pin)[0] == 2
+    status, _, err = ask(held, held.pin)
+    assert (status, "not beside it" in err) == (2, True)
     # a certificate that happens to lie there is no order to prove anything
     assert "NOT checked" in ask(held, beside=held.pin)[2]
 
@@ -275,6 +277,28 @@ def test_every_form_gives_its_domain() -> None:
         read = read_given(maker().raw[name], now=NOW)
         assert read is not None
         assert all(key.domain in (Domain.HCERT, Domain.SHC) for key in read.held.keys)
+
+
+@pytest.mark.parametrize("form", list(FORMS))
+def test_a_broken_list_gives_keys_or_one_kind_of_error(form: str) -> None:
+    """Unproven bytes are hostile: whatever they are, they are read, left to others, or refused."""
+    maker, name, _, _ = FORMS[form]
+    raw = {name: maker().raw[name]}
+    for seed in range(300):
+        data = mutated(raw, seed).get(name, b"")
+        try:
+            read = read_given(data, name="broken", now=NOW)
+        except UpstreamError:
+            continue
+        assert read is None or not read.proven
+
+
+def test_a_list_of_the_network_by_wildcards_is_for_certificates() -> None:
+    """Parts of the list are published under ``-``; whoever gives one by hand means its signers."""
+    part = gdhcn([method(FRENCH, "-", "-")]).raw["did.json"]
+    read = read_given(part, now=NOW)
+    assert read is not None
+    assert [(key.country, key.domain) for key in read.held.keys] == [("FR", Domain.HCERT)]
 
 
 def test_a_list_without_a_usable_key_is_refused() -> None:

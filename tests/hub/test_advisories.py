@@ -246,7 +246,7 @@ def test_an_sbom_without_packages_is_refused(data: bytes) -> None:
 def test_from_a_file_of_osv_to_a_signed_target(
     pilot: Pilot, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By the commands: an SBOM, the advisories about it, and a publication by the role that speaks for them."""
+    """By the commands: an SBOM, the advisories about it, and a publication by the role that has them."""
     pilot.says("de", [key(1)])
     pilot.whole()
     bom, file = tmp_path / "appliance.cdx.json", tmp_path / "osv.json"

@@ -20,9 +20,9 @@ CASES = decode_trial(SPECIMENS.document)
 TODAY = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 
 
-def _list(*, revoked: bool = True) -> TrustList:
+def _list(*, revoked: bool = True, signed_at: datetime = TODAY) -> TrustList:
     entries = [SPECIMENS.revoked] if revoked else []
-    return TrustList.of([SPECIMENS.key.key], revocation=ListedRevocation(entries), signed_at=TODAY)
+    return TrustList.of([SPECIMENS.key.key], revocation=ListedRevocation(entries), signed_at=signed_at)
 
 
 def test_each_case_gets_the_answer_that_it_names() -> None:
@@ -44,9 +44,11 @@ def test_none_is_ever_green_at_a_desk(days: int) -> None:
     """From the day after theirs on: expired, and so is the key, whatever the list says."""
     now = CASES[0].at + timedelta(days=days)
     for case in CASES:
-        verdict = decide(assess(case.text, trust=_list(revoked=False), now=now), SIGNATURE_ONLY)
+        verdict = decide(
+            assess(case.text, trust=_list(revoked=False, signed_at=now), now=now), SIGNATURE_ONLY
+        )
         assert verdict.state is State.FAIL
-    good = decide(assess(CASES[0].text, trust=_list(), now=now), SIGNATURE_ONLY)
+    good = decide(assess(CASES[0].text, trust=_list(signed_at=now), now=now), SIGNATURE_ONLY)
     assert {found.code for found in good.reasons} == {Reason.KEY_EXPIRED, Reason.EXPIRED}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trustsync import device
-from trustsync.device import NAME, device_key
+from trustsync.device import NAME, device_key, device_name
 from trustsync.errors import StoreError
 
 
@@ -23,6 +23,17 @@ def test_a_key_is_made_once_and_read_from_then_on(tmp_path: Path) -> None:
     key = device_key(tmp_path)
     assert bytes(device_key(tmp_path)) == bytes(key) != bytes(device_key(tmp_path / "other"))
     key.verify_key.verify(device_key(tmp_path).sign(b"checkpoint"))
+
+
+def test_the_name_is_the_keys_and_gives_nothing_of_it_away(tmp_path: Path) -> None:
+    """The same each time, made with the key where there is none, and neither the seed nor the public key."""
+    name = device_name(tmp_path)
+    key = device_key(tmp_path)
+    assert device_name(tmp_path) == name
+    assert len(name) == 32
+    assert name not in (bytes(key), bytes(key.verify_key))
+    (tmp_path / "other").mkdir()
+    assert device_name(tmp_path / "other") != name
 
 
 def test_the_key_is_its_owners_alone_and_leaves_nothing_beside_it(tmp_path: Path) -> None:

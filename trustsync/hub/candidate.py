@@ -255,7 +255,7 @@ def _places(seen: Iterable[_Seen]) -> set[str]:
 
 
 def _check_crowd(keys: Iterable[TrustedKey]) -> None:
-    for kid, count in Counter(key.kid for key in keys).items():
+    for (kid, _), count in Counter((key.kid, key.issuer) for key in keys).items():
         if count > MAX_KEYS_PER_KID:
             raise HubError(
                 f"KID {kid.hex()} would name {count} keys, at most {MAX_KEYS_PER_KID} are published. Find "

@@ -29,7 +29,7 @@ from trustsync.hub.cms import definite
 from trustsync.hub.did_list import read_did
 from trustsync.hub.importers import at, ch, de, gdhcn, icao, nl, se, vci
 from trustsync.hub.jws import verify_jws
-from trustsync.hub.lists import Entries, a_kid, a_list, an_object, read_json, unbase64
+from trustsync.hub.lists import Entries, an_object, read_json, unbase64
 from trustsync.hub.sources import importer_of
 from trustsync.hub.upstream import MAX_RAW, Authentication, Source, UpstreamError
 from trustsync.targets import TEST
@@ -138,8 +138,11 @@ def _source(form: _Form, name: str, pin: bytes | None = None) -> Source:
     if pin is not None and form.kind == "nl":
         # below a root stand many; what is pinned by hand is the signer itself, and so it has its name
         pins["signer"] = (anchors.common_name(anchors.pinned_certificate(pin, "certificate")) or "").encode()
-    # Whoever gives a list decides what it is for; there is no store to keep test participants out of.
-    return Source(name=name, kind=form.kind, pins=pins, environment=TEST)
+    # Whoever gives a list decides what it is for: there is no store to keep test participants out of, and
+    # keys of the GDHCN whose domain is left open are meant for the one that all of its lists have.
+    return Source(
+        name=name, kind=form.kind, pins=pins, environment=TEST, options={"domain": gdhcn.VERSION_1_DOMAIN}
+    )
 
 
 # --- Which form ---------------------------------------------------------------------------------------------
@@ -198,45 +201,28 @@ def _ended(entries: Entries) -> _Taken:
 
 
 def _german(data: bytes, source: Source) -> _Taken:
-    entries = Entries(source)
-    document = an_object(read_json(data.partition(b"\n")[2], "the list"), "the list")
-    for entry in a_list(document.get("certificates"), "certificates"):
-        de._take(an_object(entry, "an entry"), entries)
-    return _ended(entries)
+    return _ended(de.entries_of(data.partition(b"\n")[2], source))
 
 
 def _austrian(data: bytes, source: Source) -> _Taken:
-    entries = Entries(source)
-    for entry in a_list(at._member(at._decoded(data), "c"), "c"):
-        entries.certificate(at._bytes(entry, "i"), at._bytes(entry, "c"))
-    return _ended(entries)
+    return _ended(at.entries_of(data, source))
 
 
 def _swedish(data: bytes, source: Source) -> _Taken:
-    entries = Entries(source)
-    claims = an_object(read_json(_payload(data), "the list"), "the list")
-    for country, held in an_object(claims.get("dsc_trust_list"), "dsc_trust_list").items():
-        se._take_country(country, an_object(held, "a country"), entries)
-    return _ended(entries)
+    return _ended(se.entries_of(_claims(data), source))
 
 
 def _dutch(data: bytes, source: Source) -> _Taken:
-    entries = Entries(source)
     outer = an_object(read_json(data, "the wrapping"), "the wrapping")
-    document = an_object(read_json(unbase64(outer.get("payload"), "payload"), "the list"), "the list")
-    for written, same in an_object(document.get("eu_keys"), "eu_keys").items():
-        for entry in a_list(same, "the keys of a KID"):
-            nl._take(a_kid(written), an_object(entry, "a key"), entries)
-    return _ended(entries)
+    return _ended(nl.entries_of(unbase64(outer.get("payload"), "payload"), source))
 
 
 def _swiss(data: bytes, source: Source) -> _Taken:
-    entries = Entries(source)
-    claims = an_object(read_json(_payload(data), "the list"), "the list")
-    for value in a_list(claims.get("certs"), "certs"):
-        entry = an_object(value, "a key")
-        ch._take(a_kid(entry.get("keyId"), "keyId"), entry, entries)
-    return _ended(entries)
+    return _ended(ch.entries_of(_claims(data), source))
+
+
+def _claims(token: bytes) -> Mapping[str, Any]:
+    return an_object(read_json(_payload(token), "the list"), "the list")
 
 
 def _snapshot(data: bytes, source: Source) -> _Taken:

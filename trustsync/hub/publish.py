@@ -37,7 +37,7 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # re-export
 
 from trustsync.acceptance import accept
 from trustsync.canonical import TargetError
-from trustsync.deltas import plan_segments, revocation_targets
+from trustsync.deltas import difference, plan_segments, revocation_targets
 from trustsync.errors import RefusedError
 from trustsync.hub.candidate import Candidate, make_candidate
 from trustsync.hub.config import ENVIRONMENTS, HubConfig, HubError, NotPublishedError
@@ -58,13 +58,14 @@ from trustsync.publishing import (
     standing_segments,
     standing_targets,
 )
-from trustsync.segments import entry_width, sorted_entries
+from trustsync.segments import entries_of, entry_width, position, sorted_entries
 from trustsync.targets import decode_keys, encode_keys
 from trustsync.trial import TrialError, decode_trial, try_list
 from verifier.trust import HashKind, ListedRevocation, TrustList
 
 # Roles that may stay as they are for a night.
 _CAN_WAIT = frozenset(name for name, form in ROLES.items() if form.delegated and form.offline)
+_FEW = 16  # a segment this many times as long as what comes to it is not sorted again
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +236,7 @@ def _revocation(
         gathered.setdefault((entries.scope, entries.kind), []).append(cut)
     scope, kind, digest = specimens.revoked
     gathered.setdefault((scope, kind), []).append(digest[: entry_width(kind)])
-    wanted = {
-        (scope, kind): sorted_entries(b"".join(parts), entry_width(kind))
-        for (scope, kind), parts in gathered.items()
-    }
+    wanted = {(scope, kind): _united(parts, entry_width(kind)) for (scope, kind), parts in gathered.items()}
 
     def find(path: str, digest: str) -> bytes | None:
         if path in standing:
@@ -259,6 +257,20 @@ def _cut(data: bytes, width: int) -> bytes:
     if width * 2 == ENTRY:
         return memoryview(data).cast("Q")[::2].tobytes()
     return b"".join(data[at : at + width] for at in range(0, len(data), ENTRY))
+
+
+def _united(parts: Sequence[bytes], width: int) -> bytes:
+    """Several sorted segments as one. A few entries go between the many where they belong, unsorted again."""
+    base, *others = sorted((sorted_entries(part, width) for part in parts), key=len, reverse=True)
+    added = difference(sorted_entries(b"".join(others), width), base, width)
+    if len(added) * _FEW > len(base):
+        return sorted_entries(base + added, width)
+    pieces, begin = [], 0
+    for entry in entries_of(added, width):
+        end = position(base, width, int.from_bytes(entry)) * width
+        pieces += [base[begin:end], entry]
+        begin = end
+    return b"".join((*pieces, base[begin:]))
 
 
 def _check(files: Mapping[str, bytes], metadata: MetadataLedger, specimens: Specimens, now: datetime) -> None:

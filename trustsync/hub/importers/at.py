@@ -72,10 +72,15 @@ class AustrianList:
         begin = an_instant(claims.get(_NOT_BEFORE), "nbf")
         end = an_instant(claims.get(_EXPIRES), "exp")
         check_times(begin, end, now)
-        entries = Entries(source)
-        for entry in a_list(_member(_decoded(content), "c"), "c"):
-            entries.certificate(_bytes(entry, "i", MAX_KID), _bytes(entry, "c"))
-        return entries.upstream(Authentication.SIGNED, signed_at=begin, valid_until=end)
+        return entries_of(content, source).upstream(Authentication.SIGNED, signed_at=begin, valid_until=end)
+
+
+def entries_of(content: bytes, source: Source) -> Entries:
+    """The entries of the content, as yet unproven. Raises UpstreamError."""
+    entries = Entries(source)
+    for entry in a_list(_member(_decoded(content), "c"), "c"):
+        entries.certificate(_bytes(entry, "i", MAX_KID), _bytes(entry, "c"))
+    return entries
 
 
 def _verify(envelope: Envelope, certificate: bytes) -> None:

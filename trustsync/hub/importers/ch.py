@@ -199,6 +199,15 @@ def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
 # --- Entries ------------------------------------------------------------------------------------------------
 
 
+def entries_of(claims: Mapping[str, Any], source: Source) -> Entries:
+    """All keys of one page, active or not, as yet unproven. Raises UpstreamError."""
+    entries = Entries(source)
+    for value in a_list(claims.get("certs"), "certs"):
+        entry = an_object(value, "a key")
+        _take(a_kid(entry.get("keyId"), "keyId"), entry, entries)
+    return entries
+
+
 def _take(kid: bytes, entry: Mapping[str, Any], entries: Entries) -> None:
     use, alg = a_text(entry.get("use"), "use"), a_text(entry.get("alg"), "alg")
     if alg not in _MEMBERS:

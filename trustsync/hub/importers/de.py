@@ -65,11 +65,16 @@ class GermanList:
                 "the signature does not hold under the pinned key; the list was changed, cut, or signed by "
                 "somebody else, and is refused"
             )
-        entries = Entries(source)
-        document = an_object(read_json(signed, "the list"), "the list")
-        for entry in a_list(document.get("certificates"), "certificates"):
-            _take(an_object(entry, "an entry"), entries)
-        return entries.upstream(Authentication.SIGNED)
+        return entries_of(signed, source).upstream(Authentication.SIGNED)
+
+
+def entries_of(signed: bytes, source: Source) -> Entries:
+    """The entries of the JSON below the signature, as yet unproven. Raises UpstreamError."""
+    entries = Entries(source)
+    document = an_object(read_json(signed, "the list"), "the list")
+    for entry in a_list(document.get("certificates"), "certificates"):
+        _take(an_object(entry, "an entry"), entries)
+    return entries
 
 
 def _take(entry: Mapping[str, Any], entries: Entries) -> None:

@@ -52,7 +52,7 @@ HCERT_DOMAINS = frozenset({"DCC", "DDCC", "ICVP", "IPS-PILGRIMAGE", "PH4H"})
 _OPEN = "-"  # in a name: any
 _SIGNER, _AUTHORITIES = "DSC", frozenset({"SCA", "CSCA"})
 _SEAL_AUTHORITY = "2.23.136.1.1.14.1"  # extended key usage of a CSCA for health documents
-_VERSION_1 = ("DCC", _SIGNER)  # what the first version listed, of one participant after another
+VERSION_1_DOMAIN = "DCC"  # of the keys that the first version listed, of one participant after another
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ def _place(method: Method, domain: str | None) -> _Place:
     path = method.identity.removeprefix(DID).partition("#")[0].split(":")[1:]
     below = path[path.index("trustlist") + 1 :] if "trustlist" in path else []
     if len(below) == 1:
-        return _Place(_VERSION_1[0], below[0], _VERSION_1[1])
+        return _Place(VERSION_1_DOMAIN, below[0], _SIGNER)
     if len(below) not in (3, 4):  # the fourth is the KID once more
         raise KeyRefusedError("a name of a form that is not known here")
     words = dict(zip(("domain", "participant", "keyusage"), below, strict=False))

@@ -68,13 +68,18 @@ class DutchList:
         )
         anchors.check_name(signed.signer_certificate, name)
         check_times(signed.signed_at, None, now)
-        document = an_object(read_json(signed.content, "the list"), "the list")
-        entries = Entries(source)
-        for written, same in an_object(document.get("eu_keys"), "eu_keys").items():
-            kid = a_kid(written)
-            for entry in a_list(same, "the keys of a KID"):
-                _take(kid, an_object(entry, "a key"), entries)
-        return entries.upstream(Authentication.SIGNED, signed_at=signed.signed_at)
+        return entries_of(signed.content, source).upstream(Authentication.SIGNED, signed_at=signed.signed_at)
+
+
+def entries_of(payload: bytes, source: Source) -> Entries:
+    """The entries of the payload, as yet unproven. Raises UpstreamError."""
+    entries = Entries(source)
+    document = an_object(read_json(payload, "the list"), "the list")
+    for written, same in an_object(document.get("eu_keys"), "eu_keys").items():
+        kid = a_kid(written)
+        for entry in a_list(same, "the keys of a KID"):
+            _take(kid, an_object(entry, "a key"), entries)
+    return entries
 
 
 def _take(kid: bytes, entry: Mapping[str, Any], entries: Entries) -> None:

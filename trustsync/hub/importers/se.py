@@ -63,11 +63,15 @@ class SwedishList:
         issuer = source.options.get("issuer")
         if issuer is not None and claims.get("iss") != issuer:
             raise UpstreamError("the list names another issuer than the one that is configured")
-        entries = Entries(source)
-        countries = an_object(claims.get("dsc_trust_list"), "dsc_trust_list")
-        for country, held in countries.items():
-            _take_country(country, an_object(held, "a country"), entries)
-        return entries.upstream(Authentication.SIGNED, signed_at=issued, valid_until=end)
+        return entries_of(claims, source).upstream(Authentication.SIGNED, signed_at=issued, valid_until=end)
+
+
+def entries_of(claims: Mapping[str, Any], source: Source) -> Entries:
+    """The entries of the claims, as yet unproven. Raises UpstreamError."""
+    entries = Entries(source)
+    for country, held in an_object(claims.get("dsc_trust_list"), "dsc_trust_list").items():
+        _take_country(country, an_object(held, "a country"), entries)
+    return entries
 
 
 def _take_country(country: str, held: Mapping[str, Any], entries: Entries) -> None:

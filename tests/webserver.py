@@ -22,6 +22,7 @@ import pytest
 from places import ROOT
 
 PAGE = ROOT / "docs" / "hub.md"
+MISSING = "nginx is not installed: apt-get install nginx-light"
 _STARTED_IN = 20  # seconds
 
 
@@ -32,12 +33,17 @@ def site_of_the_page() -> str:
     return re.sub(r"^    ", "", site, flags=re.MULTILINE)
 
 
+def installed() -> str | None:
+    """The program, where it is installed; Debian puts it where only root's PATH leads."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
 @contextmanager
 def nginx(folder: Path, public: Path) -> Iterator[str]:
     """The address of a running nginx over this public directory; skips where nginx is not installed."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    program = installed()
     if program is None:
-        pytest.skip("nginx is not installed: apt-get install nginx-light")
+        pytest.skip(MISSING)
     folder.mkdir(parents=True, exist_ok=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
