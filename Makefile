@@ -18,7 +18,7 @@ KILLS ?= 2000
 CUTS ?= 200
 ONCE ?=
 
-.PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash scenarios fuzz wheel clean browser lock
+.PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash scenarios fuzz wheel clean browser webserver lock
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -53,6 +53,11 @@ browser: # Debian's Chromium, for the tests that look at the kiosk page
 	  { $(call need,Chromium,chromium chromium-driver fonts-dejavu-core); } || \
 	  [ -z "$(CI)" ] || exit 1
 
+webserver: # Debian's nginx, for the tests that serve a trust repository as it is served in life
+	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null || \
+	  { $(call need,nginx,nginx-light); } || \
+	  [ -z "$(CI)" ] || exit 1
+
 dev: $(VENV)/.dev ## the environment in .venv, commands in .venv/bin
 
 lock: $(VENV)/.dev ## pin the requirements anew, with hashes for every architecture
@@ -63,7 +68,7 @@ lock: $(VENV)/.dev ## pin the requirements anew, with hashes for every architect
 demo: $(VENV)/.runtime ## a browser page where certificate after certificate is judged (ONCE=1: the cast once)
 	@$(BIN)/vaxgate demo $(if $(ONCE),--once)
 
-test: $(VENV)/.dev browser ## all tests (T=path K=pattern)
+test: $(VENV)/.dev browser webserver ## all tests (T=path K=pattern)
 	@$(BIN)/pytest -q -n 2 --dist loadfile $(T) $(if $(K),-k '$(K)')
 
 lint: $(VENV)/.dev ## ruff: rules and format
@@ -80,7 +85,7 @@ types: $(VENV)/.dev ## mypy --strict over the four packages
 docs: $(VENV)/.dev ## the generated pages: reasons, the example of HC1, the configuration's keys
 	@$(BIN)/python tests/write_docs.py
 
-scenarios: $(VENV)/.dev browser ## rows of the scenario table that a passed test bears, of 193, and the missing
+scenarios: $(VENV)/.dev browser webserver ## rows of the scenario table that a passed test bears, of 193, and the missing
 	@$(BIN)/pytest -q -n 2 --dist loadfile --scenarios tests
 
 wheel: $(VENV)/.dev ## build the wheel, install it in a clean environment, run each command from elsewhere

@@ -214,7 +214,8 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
     seed = Path(config.trust.seed) if config.trust.seed else seed_dir()
     shared = open_store(store, seed)
     trust_page = TrustPage(
-        lambda: read_status(store, datetime.now(UTC), opened=shared).as_json(), time_zone=config.site.time_zone
+        lambda: read_status(store, datetime.now(UTC), opened=shared).as_json(),
+        time_zone=config.site.time_zone,
     )
     hub = Hub(
         clear_s=config.kiosk.clear_s,

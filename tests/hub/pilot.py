@@ -153,11 +153,14 @@ class Pilot:
     def approve(self, *names: str, environment: str = PRODUCTION) -> None:
         """These reviewers sign the change as it is now."""
         with self.ledger() as ledger:
-            change = change_of(ledger, candidate_of(self.config, ledger, environment))
-            for name in names:
-                raw = load_private(self.directory / "reviewers" / f"{name}.key").private_bytes_raw()
-                with ledger.change():
-                    ledger.approve(environment, sign_change(change, name, SigningKey(raw), self.now))
+            self.sign(ledger, change_of(ledger, candidate_of(self.config, ledger, environment)), *names)
+
+    def sign(self, ledger: HubLedger, change: Change, *names: str) -> None:
+        """These reviewers sign this change."""
+        for name in names:
+            raw = load_private(self.directory / "reviewers" / f"{name}.key").private_bytes_raw()
+            with ledger.change():
+                ledger.approve(change.environment, sign_change(change, name, SigningKey(raw), self.now))
 
     def publish(
         self, environment: str = PRODUCTION, *, keys: tuple[str, ...] = ("",), **options: Any

@@ -162,7 +162,7 @@ def test_an_approval_is_used_once(pilot: Pilot) -> None:
         candidate = candidate_of(pilot.config, ledger, PRODUCTION)
     first, again = (compare(candidate, None, number=number) for number in (0, 1))
     approvals = [sign_change(first, "an", AN, START)]
-    assert approved_by(first, approvals, {"an": bytes(AN.verify_key)}) == ["an"]
+    assert approved_by(first, approvals * 2, {"an": bytes(AN.verify_key)}) == ["an"]
     assert approved_by(again, approvals, {"an": bytes(AN.verify_key)}) == []
     pilot.approve("an", "binh")
     pilot.publish()

@@ -200,7 +200,7 @@ def test_verify_says_which_byte_run_is_not_as_written(site: Site, capsys: pytest
 
 
 def test_a_flipped_bit_in_the_state_is_damage_and_not_another_year(site: Site) -> None:
-    """A floor in another year would put the unit out for good: the row is sealed, and made anew when broken."""
+    """A floor in another year would put the unit out for good: the row is sealed and made anew."""
     site.sync(START)
     path = site.store / STATE_NAME
     data = path.read_bytes()

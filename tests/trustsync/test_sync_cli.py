@@ -68,7 +68,7 @@ def test_once_then_status_from_the_command_line(site: Site, capsys: pytest.Captu
         "expires": at(now + 60 * DAY),
         "count": 3,
         "signed_at": at(now),
-        "age_s": 0,
+        "age_s": 3600,
     }
 
 

@@ -29,13 +29,13 @@ from trustsync.hub.upstream import Authentication, Source
 from trustsync.targets import PRODUCTION, TEST, AuthorityRecord, KeyRecord, PublishedKeys, encode_keys
 from verifier.families import shown_kid
 from verifier.keys import KeyRefusedError, load_spki
-from verifier.trust import MAX_KEYS_PER_KID, Authority, Domain, KeyStatus, TrustedKey
+from verifier.trust import MAX_KEYS_PER_KID, Authority, Domain, KeyStatus, TrustedKey, key_name
 from verifier.wire import shc_keys
 
 WITHDRAWN, REINSTATED, REJECT_FROM = "withdrawn", "reinstated", "reject-from"  # words of a decision
 _PROVEN = frozenset({Authentication.SIGNED, Authentication.PINNED})
 
-KeyName = tuple[bytes, bytes, Domain, str]
+KeyIdentity = tuple[bytes, bytes, Domain, str]
 _Seen = tuple[Source, HeldList, TrustedKey]
 
 
@@ -61,7 +61,7 @@ class Candidate:
         return encode_keys(self.keys, self.authorities)
 
 
-def key_name(key: TrustedKey) -> KeyName:
+def identity_of(key: TrustedKey) -> KeyIdentity:
     """What makes a key one and the same in several lists."""
     return key.kid, key.spki, key.domain or Domain.HCERT, key.issuer or ""
 
@@ -101,7 +101,7 @@ class _Making:
         self._decisions = decisions
         self._specimen = specimen
         self._before = {
-            key_name(record.key): record.key
+            identity_of(record.key): record.key
             for record in (published.keys if published else ())
             if record.environment == environment and record.key.kid != specimen.key.kid
         }
@@ -110,9 +110,9 @@ class _Making:
             for record in (published.authorities if published else ())
             if record.environment == environment
         }
-        self._seen: dict[KeyName, list[_Seen]] = {}
+        self._seen: dict[KeyIdentity, list[_Seen]] = {}
         self._authorities: dict[bytes, Authority] = {}
-        self._names: dict[tuple[bytes, str], KeyRecord] = {}
+        self._names: dict[bytes, KeyRecord] = {}
         self._authority_names: dict[bytes, AuthorityRecord] = {}
         self._left_out: list[str] = []
         self._unvouched: list[TrustedKey] = []
@@ -129,7 +129,7 @@ class _Making:
                 shown = shown_kid(record.key.domain, record.key.kid)
                 self._left_out.append(f"{source.name}: key {shown}: {why}")
             else:
-                self._seen.setdefault(key_name(record.key), []).append((source, held, record.key))
+                self._seen.setdefault(identity_of(record.key), []).append((source, held, record.key))
         for listed in held.authorities:
             self._authorities.setdefault(listed.authority.certificate, listed.authority)
 
@@ -140,7 +140,7 @@ class _Making:
             bare = TrustedKey(
                 key.kid, b"", key.country, source=key.source, domain=key.domain, issuer=key.issuer
             )
-            self._names.setdefault((key.kid, key.issuer or ""), KeyRecord(bare, TEST))
+            self._names.setdefault(key_name(key.kid, key.issuer), KeyRecord(bare, TEST))
         for listed in held.authorities:
             key_id = listed.authority.key_id
             # a row must have a key and a certificate; of a test CSCA neither is ever looked at
@@ -155,7 +155,7 @@ class _Making:
             for name, key in self._before.items()
             if name not in self._seen
         ]
-        real = {(key.kid, key.issuer or "") for key in keys}
+        real = {key_name(key.kid, key.issuer) for key in keys}
         records = [
             self._specimen,
             *(KeyRecord(key, self._environment) for key in keys),
@@ -164,14 +164,14 @@ class _Making:
         _check_crowd(record.key for record in records)
         return Candidate(
             self._environment,
-            tuple(sorted(records, key=lambda record: key_name(record.key))),
+            tuple(sorted(records, key=lambda record: identity_of(record.key))),
             tuple(self._finish_authorities()),
             tuple(self._unvouched),
             tuple(self._returned),
             tuple(self._left_out),
         )
 
-    def _believed(self, name: KeyName, seen: list[_Seen]) -> TrustedKey:
+    def _believed(self, name: KeyIdentity, seen: list[_Seen]) -> TrustedKey:
         """The one key that these lists describe, with what was decided about it here."""
         proven = [each for each in seen if each[1].authentication in _PROVEN]
         believed = proven or seen
@@ -255,9 +255,10 @@ def _places(seen: Iterable[_Seen]) -> set[str]:
 
 
 def _check_crowd(keys: Iterable[TrustedKey]) -> None:
-    for (kid, _), count in Counter((key.kid, key.issuer) for key in keys).items():
+    for (kid, issuer), count in Counter((key.kid, key.issuer) for key in keys).items():
         if count > MAX_KEYS_PER_KID:
+            owner = f" of {issuer}" if issuer else ""
             raise HubError(
-                f"KID {kid.hex()} would name {count} keys, at most {MAX_KEYS_PER_KID} are published. Find "
+                f"KID {kid.hex()}{owner} would name {count} keys, at most {MAX_KEYS_PER_KID} are published. Find "
                 "the source that brings them (vaxgate-hub show), and leave it out"
             )

@@ -28,7 +28,7 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 from trustsync.canonical import encode
-from trustsync.hub.candidate import Candidate, KeyName, key_name
+from trustsync.hub.candidate import Candidate, KeyIdentity, identity_of
 from trustsync.hub.ledger import Approval
 from trustsync.targets import KeyRecord, PublishedKeys, decode_keys
 from verifier.families import shown_kid
@@ -238,12 +238,12 @@ def _loosens(was: TrustedKey, key: TrustedKey) -> bool:
     return (key.allowed and not was.allowed) or later
 
 
-def _by_name(records: Iterable[KeyRecord], environment: str) -> dict[KeyName, TrustedKey]:
-    return {key_name(record.key): record.key for record in records if record.environment == environment}
+def _by_name(records: Iterable[KeyRecord], environment: str) -> dict[KeyIdentity, TrustedKey]:
+    return {identity_of(record.key): record.key for record in records if record.environment == environment}
 
 
-def _names(records: Iterable[KeyRecord], candidate: Candidate) -> set[KeyName]:
-    return {key_name(record.key) for record in records if record.environment != candidate.environment}
+def _names(records: Iterable[KeyRecord], candidate: Candidate) -> set[KeyIdentity]:
+    return {identity_of(record.key) for record in records if record.environment != candidate.environment}
 
 
 def _facts(key: TrustedKey) -> tuple[Any, ...]:
@@ -271,7 +271,7 @@ def _authorities_changed(candidate: Candidate, standing: PublishedKeys) -> tuple
 
 
 def _digest(candidate: Candidate, before: bytes | None, document: bytes, number: int) -> bytes:
-    alone = map(key_name, candidate.unvouched)
+    alone = map(identity_of, candidate.unvouched)
     whole = {
         "env": candidate.environment,
         "number": number,

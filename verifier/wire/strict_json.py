@@ -30,7 +30,8 @@ _BRACKETS = re.compile(r"[\[\]{}]")
 def decode(data: str | bytes, layer: str, *, most: int = MAX_BYTES) -> Any:
     """The value of a JSON text.
 
-    layer: named in errors. most: bytes of JSON that are read. Raises MalformedError; beyond a limit its reason is ``TOO_BIG``.
+    layer: named in errors. most: bytes of JSON that are read. Raises MalformedError; beyond a limit its
+    reason is ``TOO_BIG``.
     """
     if len(data) > most:
         raise MalformedError(layer, f"more than {most} bytes of JSON", Reason.TOO_BIG)
