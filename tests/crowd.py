@@ -5,7 +5,7 @@ with tapped(server) as wire:
 seen = play(wire.exchanges, server, 10_000)
 seen.right, seen.asked + seen.answered               # 10000, bytes in both directions
 
-Each unit has an address and connections of its own. They are played by a few processes, some dozens at a time.
+Each unit has an address and connections of its own. A few processes play them, some dozens at a time.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ async def _play_all(script: Sequence[Line], port: int, units: range) -> Played:
 
 
 async def _ask(line: Line, address: str, port: int, tally: Counter[str]) -> None:
-    """One request on a connection of its own. Raises ValueError for an answer that the client did not take."""
+    """One request on a connection of its own. Raises ValueError for another answer than is wanted."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
     try:
         writer.write(line.request)

@@ -36,9 +36,11 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
+from trustsync.advisories import Advisory, encode_advisories
 from trustsync.declarations import encode_policy, encode_recognition
 from trustsync.fetcher import Limits as Patience
 from trustsync.layout import (
+    ADVISORIES_PATH,
     KEYS_PATH,
     POLICY_PATH,
     RECOGNITION_PATH,
@@ -70,7 +72,7 @@ DAY = timedelta(days=1)
 QUICK = Patience(total=20.0, gap=2.0, rate=512.0, grace=5.0)
 
 SPKI = bytes.fromhex("302a300506032b6570032100")  # of an Ed25519 key, RFC 8410
-_LIVES = {"trust": 60, "revocation": 14, "rules": 90, "recognition": 90}
+_LIVES = {"trust": 60, "revocation": 14, "rules": 90, "recognition": 90, "software": 180}
 _PATHS = {role: f"{role}/*" for role in _LIVES}
 
 
@@ -150,6 +152,7 @@ class Publisher:
         self.recognition: Recognition | None = None
         self.limits: Limits | None = None
         self.trial: list[TrialCase] = []
+        self.advisories: list[Advisory] = []
         self.files: dict[str, Path] = {}  # further targets of the role that their path names, as files
         self.override: dict[str, bytes] = {}  # targets to publish in place of what the fields say
         self.smuggled: dict[str, dict[str, bytes]] = {}
@@ -167,7 +170,7 @@ class Publisher:
         """The same publisher over another copy of its files."""
         own = copy(self)
         own.directory = directory
-        for name in ("keys", "authorities", "bundles", "trial"):
+        for name in ("keys", "authorities", "bundles", "trial", "advisories"):
             setattr(own, name, list(getattr(self, name)))
         for name in ("files", "override", "lengths", "versions"):
             setattr(own, name, dict(getattr(self, name)))
@@ -288,11 +291,14 @@ class Publisher:
             },
             "rules": {RULES_PATH: encode_bundles(self.bundles)},
             "recognition": {},
+            "software": {},
         }
         if self.recognition is not None:
             published["recognition"][RECOGNITION_PATH] = encode_recognition(self.recognition)
         if self.limits is not None:
             published["rules"][POLICY_PATH] = encode_policy(self.limits)
+        if self.advisories:
+            published["software"][ADVISORIES_PATH] = encode_advisories(self.advisories)
         if self.trial:
             published["trust"][SELF_TEST_PATH] = encode_trial(self.trial)
         return {

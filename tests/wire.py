@@ -1,10 +1,10 @@
-"""A wire that remembers: what a client and a server say to each other, byte for byte, written down by a third.
+"""A wire that remembers: what a client and a server say to each other, byte for byte.
 
 with tapped(server.url) as wire:
     sync_once(config_for(wire.url), now=now)
 [exchange.status for exchange in wire.exchanges]      # [404, 304]
 
-The server's address goes in, another comes out. Whoever asks there is answered by the server; neither notices.
+The server's address goes in, another comes out. Whoever asks there is answered by the server.
 """
 
 from __future__ import annotations

@@ -20,10 +20,12 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from trustsync.advisories import Advisory, decode_advisories
 from trustsync.canonical import TargetError
 from trustsync.declarations import decode_policy, decode_recognition
 from trustsync.errors import Alarm, RefusedError
 from trustsync.layout import (
+    ADVISORIES_PATH,
     KEYS_PATH,
     POLICY_PATH,
     RECOGNITION_PATH,
@@ -55,7 +57,7 @@ class Accepted:
     """The content of one list, every part of it checked.
 
     recognition, limits: ``None`` where the list does not say. trial: certificates to try it with, see
-    :mod:`trustsync.trial`.
+    :mod:`trustsync.trial`. advisories: about the software of units.
     """
 
     keys: tuple[KeyRecord, ...]
@@ -65,6 +67,7 @@ class Accepted:
     recognition: Recognition | None = None
     limits: Limits | None = None
     trial: tuple[TrialCase, ...] = ()
+    advisories: tuple[Advisory, ...] = ()
 
 
 def accept(
@@ -96,8 +99,10 @@ def accept(
             if record.path not in known:
                 check_segment(data, record)
         _check_allowed(published.keys, segments)
-        # 5. What may be there: recognition, policy, certificates to try the list with.
-        said, policy, trial = (targets.get(path) for path in (RECOGNITION_PATH, POLICY_PATH, SELF_TEST_PATH))
+        # 5. What may be there: recognition, policy, certificates to try the list with, advisories.
+        said, policy, trial, weak = map(
+            targets.get, (RECOGNITION_PATH, POLICY_PATH, SELF_TEST_PATH, ADVISORIES_PATH)
+        )
         return Accepted(
             published.keys,
             segments,
@@ -106,6 +111,7 @@ def accept(
             None if said is None else decode_recognition(said),
             None if policy is None else decode_policy(policy),
             () if trial is None else decode_trial(trial),
+            () if weak is None else decode_advisories(weak),
         )
     except (TargetError, BundleError) as error:
         raise _refused(error) from error

@@ -25,7 +25,6 @@ from typing import Any
 
 from trustsync.canonical import TargetError, check_members, encode_json, read_field, read_json, read_list
 
-ADVISORIES_PATH = "software/advisories.json"
 MAX_BYTES = 4 << 20
 MAX_ADVISORIES = 10_000
 MAX_TEXT = 500  # characters of what is said about one

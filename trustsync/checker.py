@@ -102,6 +102,7 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
         "revocation": sum(record.count for record in accepted.segments),
         "rules": len(accepted.bundles),
         "recognition": len(accepted.recognition.issuers) if accepted.recognition else 0,
+        "software": len(accepted.advisories),
     }
     sets = {
         name: TargetSet(

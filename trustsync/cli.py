@@ -43,6 +43,7 @@ _COUNTED = {
     "revocation": "entries",
     "rules": "bundles",
     "recognition": "issuers",
+    "software": "advisories",
 }
 _COLOURS = {0: "32", 10: "33", 40: "31"}
 _EXAMPLES = """examples:
@@ -331,6 +332,9 @@ def _for_people(status: Status, store: Path) -> str:
     if status.last_error is not None:
         lines.append(f"last error  {status.last_error}")
     lines.extend(f"alarm       {alarm.code.value} since {_iso(alarm.at)}" for alarm in status.alarms)
+    lines.extend(
+        f"update      required: {each.package} ({each.severity}, {each.id})" for each in status.advisories
+    )
     lines.extend(f"operation   {_iso(o.at)} {o.who}: {o.what} {o.detail}" for o in status.operations[:5])
     return "\n".join(lines)
 

@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from trustsync.acceptance import Accepted
+from trustsync.advisories import Advisory, decode_advisories
 from trustsync.canonical import TargetError
 from trustsync.declarations import decode_policy, decode_recognition
 from trustsync.errors import StoreError
-from trustsync.layout import POLICY_PATH, RECOGNITION_PATH, RULES_PATH
+from trustsync.layout import ADVISORIES_PATH, POLICY_PATH, RECOGNITION_PATH, RULES_PATH
 from trustsync.segments import SegmentRecord
 from trustsync.sets import TargetSet, sets_in
 from trustsync.targets import PRODUCTION, TEST
@@ -45,7 +46,7 @@ from verifier.trust import (
 )
 
 # What the reader loads as it was signed; each may be absent but the rules.
-DOCUMENTS = (RULES_PATH, RECOGNITION_PATH, POLICY_PATH)
+DOCUMENTS = (RULES_PATH, RECOGNITION_PATH, POLICY_PATH, ADVISORIES_PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Content:
 
     test_kids: of keys by :func:`verifier.trust.key_name`, of CSCAs by :func:`verifier.trust.authority_scope`.
     recognition: ``None`` where nobody has said whom the country recognises. limits: ages by a signed policy.
+    advisories: about the software of units.
     """
 
     keys: tuple[TrustedKey, ...]
@@ -64,6 +66,7 @@ class Content:
     sets: Mapping[str, TargetSet]
     recognition: Recognition | None = None
     limits: Limits | None = None
+    advisories: tuple[Advisory, ...] = ()
 
 
 def load_content(path: Path) -> Content:
@@ -79,7 +82,7 @@ def load_content(path: Path) -> Content:
             documents = _documents(connection)
             segments = tuple(map(_segment, connection.execute("SELECT * FROM segments ORDER BY path")))
             sets = sets_in(connection)
-        said, policy = documents.get(RECOGNITION_PATH), documents.get(POLICY_PATH)
+        said, policy, weak = map(documents.get, (RECOGNITION_PATH, POLICY_PATH, ADVISORIES_PATH))
         return Content(
             keys,
             authorities,
@@ -89,6 +92,7 @@ def load_content(path: Path) -> Content:
             sets,
             None if said is None else decode_recognition(said),
             None if policy is None else decode_policy(policy),
+            () if weak is None else decode_advisories(weak),
         )
     except (sqlite3.Error, BundleError, TargetError, ValueError, KeyError, IndexError) as error:
         raise StoreError(

@@ -22,12 +22,18 @@ REVOCATION_INDEX_PATH = "revocation/index.cbor"
 RULES_PATH = "rules/bundles.json"
 POLICY_PATH = "rules/policy.json"
 RECOGNITION_PATH = "recognition/issuers.json"
+ADVISORIES_PATH = "software/advisories.json"
 SIGNED_AT_FIELD = "x-signed-at"
 
 # The roles of the repository and the document that each of them must publish.
 DOCUMENTS = {"trust": KEYS_PATH, "revocation": REVOCATION_INDEX_PATH, "rules": RULES_PATH}
 # Documents that a repository may do without, and the role that speaks for each.
-OPTIONAL = {SELF_TEST_PATH: "trust", POLICY_PATH: "rules", RECOGNITION_PATH: "recognition"}
+OPTIONAL = {
+    SELF_TEST_PATH: "trust",
+    POLICY_PATH: "rules",
+    RECOGNITION_PATH: "recognition",
+    ADVISORIES_PATH: "software",
+}
 
 MAX_DOCUMENT = 64 << 20  # bytes of one document: 20,000 key records with their certificates fit
 MAX_SEGMENT = 1 << 30  # bytes of one segment: the EU's planning maximum is 80 million entries of 8

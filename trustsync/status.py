@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from trustsync.advisories import Advisory, matches, normalised
 from trustsync.errors import Alarm, NoListError, StoreError
 from trustsync.facts import STATE_NAME, Operation, RaisedAlarm, StoreState, read_state
 from trustsync.sets import TargetSet
@@ -42,7 +43,8 @@ class Status:
     """The answer of ``vaxgate-sync status``.
 
     state: a ListState's word, ``NO_LIST`` or ``CORRUPT``. now: when it was asked. origin: which generation
-    answers. failures: syncs in a row that failed. operations: what people did to the store, the newest first.
+    answers. advisories: those that concern this unit. failures: syncs in a row that failed. operations: what
+    people did to the store, the newest first.
     """
 
     state: str
@@ -58,6 +60,7 @@ class Status:
     failures: int
     alarms: tuple[RaisedAlarm, ...]
     operations: tuple[Operation, ...]
+    advisories: tuple[Advisory, ...]
 
     @property
     def age_s(self) -> int | None:
@@ -98,6 +101,10 @@ class Status:
             "operations": [
                 {"at": iso(done.at), "who": done.who, "what": done.what, "detail": done.detail}
                 for done in self.operations
+            ],
+            "advisories": [
+                {"id": each.id, "package": each.package, "severity": each.severity, "text": each.text}
+                for each in self.advisories
             ],
         }
 
@@ -145,7 +152,17 @@ def read_status(
         failures=state.failures,
         alarms=alarms,
         operations=state.operations,
+        advisories=matches(snapshot.advisories, _installed()) if snapshot and snapshot.advisories else (),
     )
+
+
+def _installed() -> dict[str, str]:
+    """Name and version of every package that this unit runs."""
+    from importlib.metadata import distributions
+
+    return {
+        normalised(each.metadata["Name"]): each.version for each in distributions() if each.metadata["Name"]
+    }
 
 
 def _age_s(instant: datetime | None, now: datetime) -> int | None:

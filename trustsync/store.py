@@ -28,6 +28,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from trustsync import generation
+from trustsync.advisories import Advisory
 from trustsync.content import load_content
 from trustsync.errors import NoListError, StoreError
 from trustsync.facts import STATE_NAME, Denial, Slot, StoreState, read_state, state_signature
@@ -64,6 +65,7 @@ class Loaded:
     trust: TrustList
     bundles: tuple[RuleBundle, ...]
     sets: Mapping[str, TargetSet]
+    advisories: tuple[Advisory, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class TrustSnapshot:
 
     signed_at: of the list in force. floor: it is at least this late, and clock: what else is known of time.
     sets: what each role published. origin: whether the generation in force is answered from, or one that
-    stands in for it; then fault says why.
+    stands in for it; then fault says why. advisories: known weaknesses of the software of units.
     """
 
     trust: TrustList
@@ -84,6 +86,7 @@ class TrustSnapshot:
     clock: ClockKnowledge
     origin: Origin = Origin.ACTIVE
     fault: str | None = None
+    advisories: tuple[Advisory, ...] = ()
 
 
 class TrustStore:
@@ -227,7 +230,7 @@ def load_slot(
         void_from=_void_from(content.sets),
         recognition=content.recognition,
     )
-    return Loaded(slot, trust, content.bundles, content.sets), inspection.seen
+    return Loaded(slot, trust, content.bundles, content.sets, content.advisories), inspection.seen
 
 
 def _void_from(sets: Mapping[str, TargetSet]) -> datetime:
@@ -258,6 +261,7 @@ def _snapshot(
         clock=replace(state.clock, floor=floor),
         origin=origin,
         fault=fault,
+        advisories=loaded.advisories,
     )
 
 

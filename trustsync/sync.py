@@ -60,8 +60,8 @@ _STAGING = "staging"
 _PARTIAL = "partial"
 _LOCK = "lock"
 _TIMESTAMP = "metadata/timestamp.json"
-# Every role whose versions and expiries a generation remembers; the last need not be there.
-_ROLES = ("trust", "revocation", "rules", "recognition")
+# Every role whose versions and expiries a generation remembers; the last two need not be there.
+_ROLES = ("trust", "revocation", "rules", "recognition", "software")
 
 
 @dataclass(frozen=True, slots=True)

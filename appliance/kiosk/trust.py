@@ -32,7 +32,7 @@ EVERY_S = 1.0
 MAX_TEXT = 400  # characters of an error: it may repeat what a server said
 
 # Members that have a place of their own, or are said together with another one.
-_TABLES = ("alarms", "operations", "sets")
+_TABLES = ("advisories", "alarms", "operations", "sets")
 _ROWS = (
     *("state", "signed_at", "clock", "origin", "generation", "last_sync", "next_try", "failures"),
     "last_error",
@@ -91,6 +91,10 @@ class TrustPage:
             "rows": [words.row(name, facts) for name in (*_ROWS, *others) if name in facts],
             "alarms": [words.alarm(alarm) for alarm in facts.get("alarms", ())],
             "sets": [words.part(name, part) for name, part in facts.get("sets", {}).items()],
+            "advisories": [
+                {name: plain(str(text), MAX_TEXT) for name, text in each.items()}
+                for each in facts.get("advisories", ())
+            ],
             "operations": [words.operation(done) for done in facts.get("operations", ())],
         }
 

@@ -51,6 +51,7 @@ TRUST_TEXTS: dict[str, dict[str, str]] = {
     "alarms": {"vi": "Cảnh báo", "en": "Alarms"},
     "sets": {"vi": "Các phần của danh sách", "en": "Parts of the list"},
     "operations": {"vi": "Ai đã làm gì", "en": "Who did what"},
+    "advisories": {"vi": "Cần cập nhật phần mềm", "en": "Software update required"},
     "name": {"vi": "Phần", "en": "Part"},
     "version": {"vi": "Phiên bản", "en": "Version"},
     "count": {"vi": "Số mục", "en": "Entries"},
@@ -77,4 +78,5 @@ TRUST_WORDS: dict[str, dict[str, str]] = {
     "revocation": {"vi": "Danh sách hủy", "en": "Revocations"},
     "rules": {"vi": "Quy định", "en": "Rules"},
     "recognition": {"vi": "Nơi cấp được công nhận", "en": "Recognised issuers"},
+    "software": {"vi": "Phần mềm của máy", "en": "Software of units"},
 }

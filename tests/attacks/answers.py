@@ -1,7 +1,7 @@
 """Answers of a bad server, each for one file: what :attr:`trust_site.Server.faults` takes.
 
-    scene.server.faults["timestamp.json"] = raw(b"HTTP/1.1 200 OK\\r\\n\\r\\n<html>")
-    scene.server.faults[KEYS] = dribbled
+scene.server.faults["timestamp.json"] = raw(b"HTTP/1.1 200 OK\\r\\n\\r\\n<html>")
+scene.server.faults[KEYS] = dribbled
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def confirmed(scene: Scene, reading: Reading) -> None:
         database.confirm_clock(reading, "supervisor")
 
 
-# --- 1970 -----------------------------------------------------------------------------------------------------
+# --- 1970 -----------------------------------------------------------------------------------------------
 
 
 @attack("old metadata for a unit that wakes in 1970", row=5)
@@ -55,8 +55,8 @@ def woken_in_1970(scene: Scene) -> None:
 
 @attack("the very first contact in 1970", row=6)
 def first_contact_in_1970(scene: Scene) -> None:
-    """A new unit without any proof of time is served a list that is long over, and cannot know: it takes the
-    list and its time, and nothing is green before the clock is set; then the list is as old as it is.
+    """A new unit without any proof of time is served a list that is long over, and cannot know: it takes
+    the list and its time, and nothing is green before the clock is set; then the list is as old as it is.
     """
     unit = scene.new_unit()
     unit.sync(IN_1970, reading=clock(IN_1970))
@@ -88,13 +88,13 @@ def a_second_before(scene: Scene) -> None:
     assert scene.look(NIGHT).answers == ("PASS", "FAIL REVOKED")
 
 
-# --- 2040 -----------------------------------------------------------------------------------------------------
+# --- 2040 -----------------------------------------------------------------------------------------------
 
 
 @attack("a unit that wakes in 2040", row=7)
 def woken_in_2040(scene: Scene) -> None:
-    """All that is offered looks expired and is refused; the list in force still tells red from the rest, and
-    nothing is green: the clock must be confirmed. No clock raises the floor.
+    """All that is offered looks expired and is refused; the list in force still tells red from the rest,
+    and nothing is green: the clock must be confirmed. No clock raises the floor.
     """
     wrong = clock(IN_2040, run="second run")
     scene.fails(Alarm.EXPIRED, IN_2040, reading=wrong)
@@ -109,8 +109,8 @@ def woken_in_2040(scene: Scene) -> None:
 
 @attack("a forged answer of a time server says 2040")
 def forged_sntp(scene: Scene) -> None:
-    """One lie sends the running clock to 2040: amber with the date asked for, while the list is as young as it
-    was; when the clock comes back all is as before, and nobody had to be called.
+    """One lie sends the running clock to 2040: amber with the date asked for, while the list is as young as
+    it was; when the clock comes back all is as before, and nobody had to be called.
     """
     noted(scene, clock(START + HOUR))
     lie = clock(IN_2040, up=2 * HOUR)
@@ -139,13 +139,14 @@ def forged_then_restarted(scene: Scene) -> None:
     assert scene.look().floor == NIGHT
 
 
-# --- Steps ----------------------------------------------------------------------------------------------------
+# --- Steps ----------------------------------------------------------------------------------------------
 
 
 @attack("the clock is set back three days")
 def set_back(scene: Scene) -> None:
-    """Somebody sets a running clock back, not behind the signed time but behind what was written down since,
-    so that an old list looks young: the unit is out until a signed time or a person says which is right.
+    """Somebody sets a running clock back, not behind the signed time but behind what was written down
+    since, so that an old list looks young: the unit is out until a signed time or a person says which is
+    right.
     """
     right = clock(START + 2 * DAY, up=2 * DAY)
     noted(scene, clock(START + HOUR))
@@ -163,8 +164,8 @@ def set_back(scene: Scene) -> None:
 
 @attack("the clock is turned back a little every night")
 def turned_back_nightly(scene: Scene) -> None:
-    """Somebody holds the list back and turns the clock back by twenty hours each day, so that it never looks
-    old: the first turn is seen against the time since the unit was switched on, and the unit is out.
+    """Somebody holds the list back and turns the clock back by twenty hours each day, so that it never
+    looks old: the first turn is seen against the time since the unit was switched on, and the unit is out.
     """
     noted(scene, clock(START + 20 * HOUR, up=20 * HOUR))
     assert scene.look(clock(START + 21 * HOUR, up=21 * HOUR)).answers == ("PASS", "FAIL REVOKED")
@@ -173,8 +174,8 @@ def turned_back_nightly(scene: Scene) -> None:
 
 @attack("the clock jumps by twenty-five hours")
 def jumped(scene: Scene) -> None:
-    """More than a day forward in one step needs a person: amber until a supervisor confirms the date; below a
-    day it is borne. What a supervisor says raises no floor.
+    """More than a day forward in one step needs a person: amber until a supervisor confirms the date; below
+    a day it is borne. What a supervisor says raises no floor.
     """
     noted(scene, clock(START + HOUR))
     assert scene.look(clock(START + 25 * HOUR, up=2 * HOUR)).answers == ("PASS", "FAIL REVOKED")
@@ -187,8 +188,8 @@ def jumped(scene: Scene) -> None:
 
 @attack("a supervisor confirms a clock that is wrong")
 def confirmed_wrongly(scene: Scene) -> None:
-    """A year too late is confirmed by mistake: the list is out of date by that clock and the unit is out, but no
-    floor has risen; the clock is set right, confirmed, and all is as before.
+    """A year too late is confirmed by mistake: the list is out of date by that clock and the unit is out,
+    but no floor has risen; the clock is set right, confirmed, and all is as before.
     """
     wrong = clock(START + 365 * DAY, run="second run")
     confirmed(scene, wrong)
@@ -201,13 +202,13 @@ def confirmed_wrongly(scene: Scene) -> None:
     assert [done.what for done in scene.state().operations] == ["clock confirmed"] * 2
 
 
-# --- Only time passes -----------------------------------------------------------------------------------------
+# --- Only time passes -----------------------------------------------------------------------------------
 
 
 @attack("the network is jammed for two months")
 def jammed(scene: Scene) -> None:
-    """Nothing comes in any more. By the age of the list alone: green, green with a banner, amber, amber, out;
-    red stays red at every age. The clock is confirmed weekly.
+    """Nothing comes in any more. By the age of the list alone: green, green with a banner, amber, amber,
+    out; red stays red at every age. The clock is confirmed weekly.
     """
     second = timedelta(seconds=1)
     expected = {

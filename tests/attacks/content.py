@@ -58,7 +58,7 @@ def _canonical(value: object) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-# --- Keys -----------------------------------------------------------------------------------------------------
+# --- Keys -----------------------------------------------------------------------------------------------
 
 
 @attack("an empty list of keys")
@@ -83,7 +83,9 @@ def only_test_keys(scene: Scene) -> None:
 
 @attack("a test key in a production list")
 def test_key(scene: Scene) -> None:
-    """A key is listed as one of a test environment: it is known by name, and what it signs is a sample, red."""
+    """A key is listed as one of a test environment: it is known by name, and what it signs is a sample,
+    red.
+    """
     scene.publisher.keys.append(SAMPLES.record("test"))
     scene.next_night()
     assert scene.answer(SAMPLES.certificate("SAMPLE", issued=START)) == "FAIL KEY_TEST"
@@ -92,7 +94,10 @@ def test_key(scene: Scene) -> None:
 @attack("a list of ten times as many keys")
 def too_many_keys(scene: Scene) -> None:
     """More rows than any list of the world has: refused by its count."""
-    rows = [{"kid": struct.pack(">Q", n), "spki": SPKI + bytes(32), "st": "active", "env": "production"} for n in range(MAX_KEYS + 1)]
+    rows = [
+        {"kid": struct.pack(">Q", n), "spki": SPKI + bytes(32), "st": "active", "env": "production"}
+        for n in range(MAX_KEYS + 1)
+    ]
     _refused(scene, KEYS_PATH, _canonical({"v": 1, "keys": rows}), f"at most {MAX_KEYS}")
 
 
@@ -112,8 +117,8 @@ def low_order_key(scene: Scene) -> None:
 
 @attack("a withdrawn key comes back with an older list")
 def withdrawn_returns(scene: Scene) -> None:
-    """A ministry's key is withdrawn; the list of the day before, still valid, is offered again: refused, and
-    red stays red.
+    """A ministry's key is withdrawn; the list of the day before, still valid, is offered again: refused,
+    and red stays red.
     """
     scene.publisher.copy(scene.folder / "yesterday")
     honest = scene.publisher.keys[0]
@@ -127,8 +132,9 @@ def withdrawn_returns(scene: Scene) -> None:
 
 @attack("a key record that says two things")
 def contradicting_record(scene: Scene) -> None:
-    """A row promises a list of what was really issued and there is none, or says so by a false; a row has the
-    words of a later form under an earlier version: refused each time, for half of it would be the opposite.
+    """A row promises a list of what was really issued and there is none, or says so by a false; a row has
+    the words of a later form under an earlier version: refused each time, for half of it would be the
+    opposite.
     """
     promised = replace(scene.publisher.keys[0].key, allowed=True, status=KeyStatus.WITHDRAWN)
     listed = [replace(scene.publisher.keys[0], key=promised), *scene.publisher.keys[1:]]
@@ -148,13 +154,13 @@ def borrowed_authority(scene: Scene) -> None:
         scene.now = NIGHT
 
 
-# --- Bombs ----------------------------------------------------------------------------------------------------
+# --- Bombs ----------------------------------------------------------------------------------------------
 
 
 @attack("a list that goes down and down")
 def deep_list(scene: Scene) -> None:
-    """Half a million arrays in each other under a good signature: the process that looks into it gives up or
-    dies, alone; the sync says so, the unit is unharmed.
+    """Half a million arrays in each other under a good signature: the process that looks into it gives up
+    or dies, alone; the sync says so, the unit is unharmed.
     """
     _refused(scene, KEYS_PATH, b"\x81" * 500_000 + b"\x80")
 
@@ -169,7 +175,9 @@ def promised_counts(scene: Scene) -> None:
 
 @attack("a list that unfolds")
 def shared_references(scene: Scene) -> None:
-    """Two hundred bytes that name each other, and written out are a terabyte: refused at once, by their form."""
+    """Two hundred bytes that name each other, and written out are a terabyte: refused at once, by their
+    form.
+    """
     shared, again = b"\xd8\x1c", b"\xd8\x1d"
     folded = [shared + b"\x81\x00"]
     folded += [shared + b"\x82" + (again + cbor2.dumps(number)) * 2 for number in range(40)]
@@ -180,8 +188,8 @@ def shared_references(scene: Scene) -> None:
 
 @attack("a list that makes the parser think")
 def costly_tags(scene: Scene) -> None:
-    """Numbers, dates, patterns and sets by CBOR's tags, in the place of a key: nothing is made of them; each
-    is refused as a fault of the list, and not taken for one of the unit.
+    """Numbers, dates, patterns and sets by CBOR's tags, in the place of a key: nothing is made of them;
+    each is refused as a fault of the list, and not taken for one of the unit.
     """
     odd = (
         cbor2.CBORTag(35, "a{99999999999}"),
@@ -202,7 +210,7 @@ def wide_list(scene: Scene) -> None:
     _refused(scene, KEYS_PATH, b"\xa2\x61v\x01\x64keys\x9a" + struct.pack(">I", rows) + bytes(rows))
 
 
-# --- Revocation -----------------------------------------------------------------------------------------------
+# --- Revocation -----------------------------------------------------------------------------------------
 
 
 @attack("segments that are not in order")
@@ -225,8 +233,8 @@ def unsigned_segment(scene: Scene) -> None:
 
 @attack("an index points to another's file")
 def borrowed_segment(scene: Scene) -> None:
-    """The row of one key names the file of another, or one outside of the list: the path says whose it is, so
-    another path is refused.
+    """The row of one key names the file of another, or one outside of the list: the path says whose it is,
+    so another path is refused.
     """
     rows = (segment_path(STRANGER.kid, HashKind.UCI), "revocation/../trust/keys.cbor", "/etc/passwd")
     for path in rows:
@@ -246,7 +254,9 @@ def huge_segment(scene: Scene) -> None:
 
 @attack("an index of a kind that nobody knows")
 def unknown_kind(scene: Scene) -> None:
-    """A row of a kind of hash that this release cannot look up: to skip it would be "not revoked"; refused."""
+    """A row of a kind of hash that this release cannot look up: to skip it would be "not revoked";
+    refused.
+    """
     index = cbor2.loads(encode_index([describe(*PLACE, bytes(8))]))
     index["segments"][0] |= {"kind": 0x7F, "path": f"revocation/{MINISTRY.kid.hex()}-7f.seg"}
     _refused(scene, REVOCATION_INDEX_PATH, _canonical(index), "unknown hash kind")
@@ -254,8 +264,8 @@ def unknown_kind(scene: Scene) -> None:
 
 @attack("everybody is taken off the revocation list")
 def emptied_revocation(scene: Scene) -> None:
-    """An index without segments is legal, and whoever signs it can free the revoked: it is only ever believed
-    as the newest word of that role, and the index of the night before cannot be brought back.
+    """An index without segments is legal, and whoever signs it can free the revoked: it is only ever
+    believed as the newest word of that role, and the index of the night before cannot be brought back.
     """
     scene.publisher.copy(scene.folder / "kept")
     scene.publisher.revoked = {}
@@ -270,7 +280,7 @@ def emptied_revocation(scene: Scene) -> None:
         scene.publisher.restore(scene.folder / "kept")
 
 
-# --- Rules, policy, recognition -------------------------------------------------------------------------------
+# --- Rules, policy, recognition -------------------------------------------------------------------------
 
 
 def _json(value: object) -> bytes:
@@ -286,8 +296,8 @@ def unknown_rules(scene: Scene) -> None:
 
 @attack("a policy that would keep a list green longer")
 def loosened_policy(scene: Scene) -> None:
-    """Whoever has the key of the rules signs that a list is fresh for a year: a policy may only tighten; the
-    whole list is refused, and the old one ages as it always did.
+    """Whoever has the key of the rules signs that a list is fresh for a year: a policy may only tighten;
+    the whole list is refused, and the old one ages as it always did.
     """
     scene.publisher.smuggle("rules", POLICY_PATH, _json({"v": 1, "limits_h": {"FRESH": 8760}}))
     with scene.unmoved(Alarm.CONTENT):
@@ -298,8 +308,8 @@ def loosened_policy(scene: Scene) -> None:
 
 @attack("a recognition list with words that nobody knows")
 def unknown_recognition(scene: Scene) -> None:
-    """A line calls a country "perhaps" recognised, or has a member that is new: to skip it would change what is
-    declared; refused.
+    """A line calls a country "perhaps" recognised, or has a member that is new: to skip it would change
+    what is declared; refused.
     """
     for line in ({"co": "XV", "class": "perhaps"}, {"co": "XV", "class": "official", "if": "vaccinated"}):
         scene.publisher.smuggle("recognition", RECOGNITION_PATH, _json({"v": 1, "issuers": [line]}))
@@ -308,13 +318,13 @@ def unknown_recognition(scene: Scene) -> None:
             scene.now = NIGHT
 
 
-# --- The self-test --------------------------------------------------------------------------------------------
+# --- The self-test --------------------------------------------------------------------------------------
 
 
 @attack("a list that refuses what is known to be good")
 def failed_self_test(scene: Scene) -> None:
-    """Somebody has put the certificate of the self-test on the revocation list: the new list would say red to
-    what must pass, so it is never put in force.
+    """Somebody has put the certificate of the self-test on the revocation list: the new list would say red
+    to what must pass, so it is never put in force.
     """
     at = START - 20 * DAY
     old = MINISTRY.certificate("OLD", issued=at - HOUR)

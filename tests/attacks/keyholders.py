@@ -1,9 +1,9 @@
 """The publisher as attacks need it: key ceremonies, and a thief who has some of the keys.
 
-    thief = publisher.robbed(folder / "thief", "snapshot", "timestamp")   # all that is public, and these keys
-    thief.keys.append(STRANGER.record())
-    thief.publish(NIGHT)                       # what he cannot sign he signs with keys that nobody named
-    publisher.rotate(NIGHT, "snapshot", "timestamp")
+thief = publisher.robbed(folder / "thief", "snapshot", "timestamp")   # all that is public, and these keys
+thief.keys.append(STRANGER.record())
+thief.publish(NIGHT)                       # what he cannot sign he signs with keys that nobody named
+publisher.rotate(NIGHT, "snapshot", "timestamp")
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from attacks.keyholders import Keyholders, fresh
 from attacks.scene import GOOD, HOUR, NIGHT, START, Scene, attack
 from trustsync.errors import Alarm
 
-# --- Old things shown again -------------------------------------------------------------------------------
+# --- Old things shown again -----------------------------------------------------------------------------
 
 
 @attack("an old timestamp is replayed", row=1)
@@ -73,7 +73,9 @@ def frozen(scene: Scene) -> None:
 
 @attack("news are held back behind fresh timestamps")
 def withheld_data(scene: Scene) -> None:
-    """Metadata are passed on, the new lists are not: the list in force stays, and is not made younger by it."""
+    """Metadata are passed on, the new lists are not: the list in force stays, and is not made younger by
+    it.
+    """
     scene.next_list()
     scene.server.faults[".cbor"] = lambda handler, _file: handler.send_error(503)
     scene.fails(None)
@@ -85,7 +87,7 @@ def withheld_data(scene: Scene) -> None:
     scene.arrived()
 
 
-# --- Another root, another repository ---------------------------------------------------------------------
+# --- Another root, another repository -------------------------------------------------------------------
 
 
 def _stranger(scene: Scene) -> Keyholders:
@@ -121,14 +123,14 @@ def exchanged_root(scene: Scene) -> None:
 
 @attack("another repository answers at the same address")
 def another_repository(scene: Scene) -> None:
-    """The name now leads to somebody else's repository, whole and well signed: its keys are not ours; refused
-    for its signature.
+    """The name now leads to somebody else's repository, whole and well signed: its keys are not ours;
+    refused for its signature.
     """
     with scene.unmoved(Alarm.SIGNATURE):
         scene.serve(_stranger(scene))
 
 
-# --- Bent metadata ----------------------------------------------------------------------------------------
+# --- Bent metadata --------------------------------------------------------------------------------------
 
 
 @attack("a list is signed by a key that nobody named")
@@ -199,7 +201,7 @@ def later_spec(scene: Scene) -> None:
         scene.now = NIGHT
 
 
-# --- What a timestamp says about time -----------------------------------------------------------------------
+# --- What a timestamp says about time -------------------------------------------------------------------
 
 
 @attack("a timestamp that does not say when it was signed")
@@ -216,8 +218,8 @@ def undated(scene: Scene) -> None:
 
 @attack("a timestamp that was signed after its own end")
 def signed_after_its_end(scene: Scene) -> None:
-    """It says that it was signed a year from now and is over in three days: both cannot be; refused, and the
-    floor stays.
+    """It says that it was signed a year from now and is over in three days: both cannot be; refused, and
+    the floor stays.
     """
     with scene.unmoved(Alarm.CONTENT):
         scene.publisher.sign_timestamp(NIGHT, {"x-signed-at": "2022-11-29T10:00:00Z"})
@@ -236,7 +238,7 @@ def back_dated(scene: Scene) -> None:
     assert look.answers == ("PASS LIST_STALE", "FAIL REVOKED LIST_STALE")
 
 
-# --- Keyholders who sleep -----------------------------------------------------------------------------------
+# --- Keyholders who sleep -------------------------------------------------------------------------------
 
 
 @attack("the root runs out")
@@ -309,7 +311,7 @@ def expired_snapshot(scene: Scene) -> None:
     assert scene.look().signed_at == late
 
 
-# --- What is gone -------------------------------------------------------------------------------------------
+# --- What is gone ---------------------------------------------------------------------------------------
 
 
 @attack("the list of who is recognised is withheld from a new unit")

@@ -35,7 +35,9 @@ def refused_connection(scene: Scene) -> None:
 
 @attack("the name is not found")
 def no_such_name(scene: Scene) -> None:
-    """The name server does not know the repository's name, or it is cut off: no alarm, and the words say so."""
+    """The name server does not know the repository's name, or it is cut off: no alarm, and the words say
+    so.
+    """
     with scene.unmoved(None, url="http://trust.invalid"):
         scene.next_list()
     _is_weather(scene, "the name trust.invalid is not found")
@@ -43,8 +45,8 @@ def no_such_name(scene: Scene) -> None:
 
 @attack("a door that never opens")
 def never_accepted(scene: Scene) -> None:
-    """The line takes the knock and no connection comes about, as behind a firewall that drops: left after the
-    gap, no alarm.
+    """The line takes the knock and no connection comes about, as behind a firewall that drops: left after
+    the gap, no alarm.
     """
     with socket.socket() as listener, contextlib.ExitStack() as waiting:
         listener.bind(("127.0.0.1", 0))
@@ -72,8 +74,8 @@ def reset(scene: Scene) -> None:
 
 @attack("an address that is none for us")
 def strange_addresses(scene: Scene) -> None:
-    """Somebody sets the repository to a file of this unit, to another protocol, or writes a password into it:
-    not fetched, and the password stands in no log.
+    """Somebody sets the repository to a file of this unit, to another protocol, or writes a password into
+    it: not fetched, and the password stands in no log.
     """
     for url in ("file:///etc", "ftp://127.0.0.1/x", "http://user:opensesame@127.0.0.1/", "x"):
         with scene.unmoved(None, url=url):
@@ -83,8 +85,8 @@ def strange_addresses(scene: Scene) -> None:
 
 @attack("a proxy is set in the environment")
 def proxies(scene: Scene) -> None:
-    """Variables that send every program through somebody's machine: not ours; not a byte goes there, and the
-    list comes from the place that is configured.
+    """Variables that send every program through somebody's machine: not ours; not a byte goes there, and
+    the list comes from the place that is configured.
     """
     asked = []
     with socket.create_server(("127.0.0.1", 0)) as proxy:
@@ -98,7 +100,7 @@ def proxies(scene: Scene) -> None:
     assert asked == []
 
 
-# --- TLS ------------------------------------------------------------------------------------------------------
+# --- TLS ------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -141,8 +143,8 @@ def expired_certificate(scene: Scene) -> None:
 
 @attack("an authority of the system vouches for the server")
 def not_the_pinned_root(scene: Scene) -> None:
-    """A unit that pins its root trusts nobody else, be it an authority that the whole world trusts: the same
-    server, which the other settings take, is not spoken to.
+    """A unit that pins its root trusts nobody else, be it an authority that the whole world trusts: the
+    same server, which the other settings take, is not spoken to.
     """
     world, ours = Authority("the world's"), Authority("ours")
     server = world.server(scene.folder)

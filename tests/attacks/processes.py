@@ -1,8 +1,8 @@
 """Stories that need a process of their own: one that is killed, one without rights, one with a card of its own.
 
-    killed(scene, "writing")                       # a sync that dies by kill -9 when it says this
-    apart(lambda: deed(scene))                     # in a child; what it finds wrong is raised here
-    apart(lambda: on_a_card(scene, 200_000, deed)) # its store on a file system with so many bytes left
+killed(scene, "writing")                       # a sync that dies by kill -9 when it says this
+apart(lambda: deed(scene))                     # in a child; what it finds wrong is raised here
+apart(lambda: on_a_card(scene, 200_000, deed)) # its store on a file system with so many bytes left
 """
 
 from __future__ import annotations
@@ -42,13 +42,17 @@ def killed(scene: Scene, step: str) -> None:
     assert os.WTERMSIG(status) == signal.SIGKILL
 
 
-def apart(deed: Callable[[], None]) -> None:
-    """Do this in a child process. Raises AssertionError with the child's words when it did not go well."""
+def apart(deed: Callable[[], None], *, patience: int = 60) -> None:
+    """Do this in a child process. Raises AssertionError with the child's words when it did not go well.
+
+    patience: seconds after which it is taken to hang.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         said = b""
+        signal.alarm(patience)
         try:
             deed()
         except BaseException:  # noqa: BLE001 - whatever it is, the parent tells it
@@ -60,6 +64,7 @@ def apart(deed: Callable[[], None]) -> None:
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read()
     _, status = os.waitpid(child, 0)
+    assert not (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM), f"hangs: {patience} s"
     assert status == 0, f"the child ended with status {status}"
     assert not said, said.decode(errors="replace")
 

@@ -31,8 +31,8 @@ def half_signed_root(scene: Scene) -> None:
 
 @attack("one root key of three is stolen")
 def stolen_root_key(scene: Scene) -> None:
-    """The thief names keys of his own for everything and puts his one signature under the names of the other
-    keyholders too: it counts once, for the key that made it; no effect.
+    """The thief names keys of his own for everything and puts his one signature under the names of the
+    other keyholders too: it counts once, for the key that made it; no effect.
     """
     one, *others = scene.publisher.signers["root"]
     thief = scene.thief()
@@ -73,7 +73,7 @@ def skipped_root(scene: Scene) -> None:
 
 @attack("new root keys without the old ones' word")
 def root_by_the_new_alone(scene: Scene) -> None:
-    """A root that names three new keyholders and is signed by them alone: anybody could make that; refused."""
+    """A root names three new keyholders and is signed by them alone: anybody could make one; refused."""
     with scene.unmoved(Alarm.SIGNATURE):
         scene.publisher.name_keys(scene.publisher.next_root, "root", fresh(3))
         scene.publisher.sign_root()
@@ -99,8 +99,8 @@ def root_by_the_old_alone(scene: Scene) -> None:
 
 @attack("a root with a kind of key that nobody knows")
 def unknown_key_type(scene: Scene) -> None:
-    """All three keyholders sign a root whose timestamp key is of a kind that this release cannot check: a key
-    that cannot be checked vouches for nothing, so the root is refused and the old one stays.
+    """All three keyholders sign a root whose timestamp key is of a kind that this release cannot check: a
+    key that cannot be checked vouches for nothing, so the root is refused and the old one stays.
     """
     with scene.unmoved(Alarm.MALFORMED):
         scene.publisher.sign_root()
@@ -151,8 +151,8 @@ def rules_sign_keys(scene: Scene) -> None:
 
 @attack("a role is given everybody's paths by mistake")
 def wide_delegation(scene: Scene) -> None:
-    """At a ceremony the rules are delegated every path, in front of the others and not as the last word; the
-    rules' key is stolen. It still cannot speak for the keys: the unit knows who must.
+    """At a ceremony the rules are delegated every path, in front of the others and not as the last word;
+    the rules' key is stolen. It still cannot speak for the keys: the unit knows who must.
     """
     publisher = scene.publisher
     top = publisher.top()
@@ -171,8 +171,8 @@ def wide_delegation(scene: Scene) -> None:
 
 @attack("a role ends nowhere and another fills its gap")
 def gap_filled(scene: Scene) -> None:
-    """The role of recognition has signed no list and is not the last word on its paths; the rules, whose paths
-    are too wide, sign one: it is not theirs to say whom the country recognises; refused.
+    """The role of recognition has signed no list and is not the last word on its paths; the rules, whose
+    paths are too wide, sign one: it is not theirs to say whom the country recognises; refused.
     """
     publisher = scene.publisher
     top = publisher.top()

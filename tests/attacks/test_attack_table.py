@@ -12,3 +12,16 @@ from attacks.scene import Attack, play
 def test_the_attack_ends_as_told(told: Attack) -> None:
     """A real client, a real server, a real store and a verdict, before and after."""
     play(told)
+
+
+def test_the_table_is_as_long_as_it_must_be() -> None:
+    """At least eighty stories, and each of the twenty-two rows that the design measured is told."""
+    assert len(ATTACKS) >= 80
+    assert {each.row for each in ATTACKS} >= set(range(1, 23))
+
+
+def test_each_story_says_what_must_come_of_it() -> None:
+    """A name alone is no story, and a story is a sentence or two."""
+    for told in ATTACKS:
+        assert 60 <= len(told.story) <= 450, told.name
+        assert told.story.endswith("."), told.name

@@ -1,4 +1,4 @@
-"""Stolen keys, role by role: what the thief can do with them, what he cannot, and how the fleet is rid of him.
+"""Stolen keys, role by role: what the thief can do with them, what he cannot, and how he is got rid of.
 
 The fleet is rid of him when the keyholders have named new keys: by their next sync, and without a hand on
 any unit.
@@ -39,7 +39,7 @@ FORGED = STRANGER.certificate("FORGED", issued=START - HOUR)
 ONLINE = ("revocation", "snapshot", "timestamp")
 
 
-# --- The timestamp ------------------------------------------------------------------------------------------
+# --- The timestamp --------------------------------------------------------------------------------------
 
 
 @attack("a stolen timestamp key points to an old snapshot", row=3)
@@ -54,7 +54,8 @@ def old_snapshot(scene: Scene) -> None:
 
 @attack("a stolen timestamp key and a list of one's own")
 def timestamp_and_list(scene: Scene) -> None:
-    """With the timestamp's key alone nothing below it can be signed: a list with the thief's key is refused.
+    """With the timestamp's key alone nothing below it can be signed: a list with the thief's key is
+    refused.
     """
     thief = scene.thief("timestamp")
     thief.keys.append(STRANGER.record())
@@ -66,8 +67,8 @@ def timestamp_and_list(scene: Scene) -> None:
 
 @attack("a stolen timestamp key keeps an old list young")
 def refreshed_freeze(scene: Scene) -> None:
-    """The thief signs timestamps every day and holds all news back, new keys of the keyholders among them: it
-    lasts until the snapshot runs out after fourteen days and not longer; then the list ages, and not one
+    """The thief signs timestamps every day and holds all news back, new keys of the keyholders among them:
+    it lasts until the snapshot runs out after fourteen days and not longer; then the list ages, and not one
     certificate counts as looked up.
     """
     thief = scene.thief("timestamp")
@@ -86,8 +87,8 @@ def refreshed_freeze(scene: Scene) -> None:
 
 @attack("a stolen timestamp key says that it is 2040")
 def signed_2040(scene: Scene) -> None:
-    """An instant in 2040 would put every right clock behind the floor, for good: nothing else that is signed
-    lasts so long, so it is refused and the floor stays where it was.
+    """An instant in 2040 would put every right clock behind the floor, for good: nothing else that is
+    signed lasts so long, so it is refused and the floor stays where it was.
     """
     thief = scene.thief("timestamp")
     with scene.unmoved(Alarm.EXPIRED):
@@ -98,8 +99,9 @@ def signed_2040(scene: Scene) -> None:
 
 @attack("a stolen timestamp key sets the floor a week ahead")
 def signed_next_week(scene: Scene) -> None:
-    """Within the life of the other roles the thief can put a floor before every clock, so that units are out;
-    what the stolen key said of time is worth nothing once it is named no more: one night later all is well.
+    """Within the life of the other roles the thief can put a floor before every clock, so that units are
+    out; what the stolen key said of time is worth nothing once it is named no more: one night later all is
+    well.
     """
     thief = scene.thief("timestamp")
     thief.sign_timestamp(NIGHT + 7 * DAY)
@@ -113,7 +115,7 @@ def signed_next_week(scene: Scene) -> None:
     assert scene.arrived().floor == MORNING
 
 
-# --- Snapshot and timestamp ---------------------------------------------------------------------------------
+# --- Snapshot and timestamp -----------------------------------------------------------------------------
 
 
 @attack("a snapshot leaves a role out")
@@ -130,8 +132,8 @@ def removed_role(scene: Scene) -> None:
 
 @attack("stolen snapshot and timestamp keys mix old and new")
 def mixed_by_thief(scene: Scene) -> None:
-    """Last night's keys with tonight's revocation: a unit that has seen tonight's refuses it; a new one can be
-    given old lists that are still valid, and never a key that the keyholders did not sign.
+    """Last night's keys with tonight's revocation: a unit that has seen tonight's refuses it; a new one can
+    be given old lists that are still valid, and never a key that the keyholders did not sign.
     """
     scene.next_night()
     thief = scene.thief("snapshot", "timestamp")
@@ -147,7 +149,7 @@ def mixed_by_thief(scene: Scene) -> None:
     assert unit.answer(FORGED) == "FAIL KEY_UNKNOWN"
 
 
-# --- Every key that is online -------------------------------------------------------------------------------
+# --- Every key that is online ---------------------------------------------------------------------------
 
 
 @attack("all online keys are stolen")
@@ -197,8 +199,9 @@ def fast_forward(scene: Scene) -> None:
 
 @attack("a stolen key of revocation vouches for what was withdrawn")
 def allowed_by_thief(scene: Scene) -> None:
-    """A ministry's key is withdrawn, all that it signed with it. Who has the online keys lists a certificate
-    as really issued: only the keys' role could say that such a list is to be asked; it stays red.
+    """A ministry's key is withdrawn, all that it signed with it. Who has the online keys lists a
+    certificate as really issued: only the keys' role could say that such a list is to be asked; it stays
+    red.
     """
     scene.publisher.keys[0] = _said(scene.publisher.keys[0], KeyStatus.WITHDRAWN)
     scene.publish(NIGHT)
@@ -219,7 +222,7 @@ def allowed_by_thief(scene: Scene) -> None:
     assert scene.answer(REVOKED) == "FAIL KEY_WITHDRAWN"
 
 
-# --- The other roles ----------------------------------------------------------------------------------------
+# --- The other roles ------------------------------------------------------------------------------------
 
 
 @attack("the key under the list of keys is stolen")
@@ -250,7 +253,7 @@ def stolen_rules_key(scene: Scene) -> None:
     green too long; with another key named, the usual ages count again.
     """
     thief = scene.thief("rules", *ONLINE)
-    thief.limits = tuple((HOUR, state) for _, state in FRESHNESS[:3]) + ((2 * HOUR, FRESHNESS[3][1]),)
+    thief.limits = (*((HOUR, state) for _, state in FRESHNESS[:3]), (2 * HOUR, FRESHNESS[3][1]))
     thief.publish(NIGHT)
     scene.now = NIGHT
     scene.sync()
@@ -266,8 +269,8 @@ def stolen_rules_key(scene: Scene) -> None:
 
 @attack("the key under the recognition list is stolen")
 def stolen_recognition_key(scene: Scene) -> None:
-    """The thief can say that a country is not recognised, and so make it amber; whose key is real is another
-    role's word, and no stranger becomes known by it.
+    """The thief can say that a country is not recognised, and so make it amber; whose key is real is
+    another role's word, and no stranger becomes known by it.
     """
     scene.publisher.recognition = _recognises(RecognitionClass.OFFICIAL)
     scene.publish(START + HOUR)

@@ -1,8 +1,8 @@
 """Servers with certificates of our own making, right and wrong, for what is spoken over HTTPS.
 
-    authority = Authority("ours")
-    with served(publisher, authority.server(folder, ip_address("127.0.0.1"))) as server: ...
-    tls_context(authority.pem)                     # what the unit pins
+authority = Authority("ours")
+with served(publisher, authority.server(folder, ip_address("127.0.0.1"))) as server: ...
+tls_context(authority.pem)                     # what the unit pins
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "server")])
         name = x509.DNSName(host) if isinstance(host, str) else x509.IPAddress(host)
-        certificate = self._sign(
-            subject, key, x509.SubjectAlternativeName([name]), datetime.now(UTC) - ago
-        )
+        certificate = self._sign(subject, key, x509.SubjectAlternativeName([name]), datetime.now(UTC) - ago)
         file = folder / "server.pem"
         file.write_bytes(
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -50,7 +48,11 @@ class Authority:
         return context
 
     def _sign(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType, day: datetime
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        extension: x509.ExtensionType,
+        day: datetime,
     ) -> x509.Certificate:
         serial = x509.random_serial_number()
         return (

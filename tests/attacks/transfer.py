@@ -18,17 +18,19 @@ from trustsync.errors import Alarm
 from trustsync.fetcher import Limits
 from trustsync.layout import KEYS_PATH, MAX_DOCUMENT
 
-# --- Too little, too much, something else -------------------------------------------------------------------
+# --- Too little, too much, something else ---------------------------------------------------------------
 
 
 @attack("a list breaks off", row=10)
 def cut_short(scene: Scene) -> None:
-    """Half of the announced list comes and the line is closed: refused, no reader sees the half, and the next
-    sync has the whole.
+    """Half of the announced list comes and the line is closed: refused, no reader sees the half, and the
+    next sync has the whole.
     """
     with scene.unmoved(Alarm.CUT_SHORT):
         scene.next_list()
-        scene.server.faults[KEYS] = sent(lambda data: data[: len(data) // 2], announced=scene.length(KEYS_PATH))
+        scene.server.faults[KEYS] = sent(
+            lambda data: data[: len(data) // 2], announced=scene.length(KEYS_PATH)
+        )
     scene.server.faults.clear()
     scene.sync()
     scene.arrived()
@@ -152,7 +154,7 @@ def captive_portal(scene: Scene) -> None:
     scene.arrived()
 
 
-# --- Too slow -------------------------------------------------------------------------------------------------
+# --- Too slow -------------------------------------------------------------------------------------------
 
 HASTY = Limits(total=20.0, gap=5.0, rate=2000.0, grace=0.3)
 
@@ -193,7 +195,7 @@ def silent(scene: Scene) -> None:
         scene.server.faults[TIMESTAMP] = endless(b"", b"", pause=0.1)
 
 
-# --- Somewhere else -------------------------------------------------------------------------------------------
+# --- Somewhere else -------------------------------------------------------------------------------------
 
 
 @attack("the server sends us elsewhere", row=13)
@@ -217,7 +219,7 @@ def moved_list(scene: Scene) -> None:
     assert not [path for path in scene.server.asked if "elsewhere" in path]
 
 
-# --- What a web server may say ----------------------------------------------------------------------------------
+# --- What a web server may say --------------------------------------------------------------------------
 
 
 def _etagged(handler: SimpleHTTPRequestHandler, file: Path) -> None:
@@ -232,8 +234,8 @@ def _etagged(handler: SimpleHTTPRequestHandler, file: Path) -> None:
 
 @attack("nothing new, for ever")
 def not_modified_for_ever(scene: Scene) -> None:
-    """The server answers "not modified" whatever is asked: that is the timestamp we hold and as old as it is,
-    so the list ages as it would and after three days it is refused as expired.
+    """The server answers "not modified" whatever is asked: that is the timestamp we hold and as old as it
+    is, so the list ages as it would and after three days it is refused as expired.
     """
     scene.server.faults[TIMESTAMP] = _etagged
     scene.sync(START + HOUR)
@@ -293,8 +295,8 @@ def restless_validator(scene: Scene) -> None:
 
 @attack("a rest that begins elsewhere")
 def lying_range(scene: Scene) -> None:
-    """A list broke off; the rest is said to begin at another byte, or not to exist: what has no place is not
-    glued on; the whole is fetched anew.
+    """A list broke off; the rest is said to begin at another byte, or not to exist: what has no place is
+    not glued on; the whole is fetched anew.
     """
     scene.next_list()
     scene.break_off(KEYS)
@@ -335,8 +337,8 @@ def no_such_range(scene: Scene) -> None:
 
 @attack("the rest is of another file")
 def rest_of_another(scene: Scene) -> None:
-    """A list broke off, and the rest of the right length and place is from other bytes: the hash over the whole
-    says so; it is fetched once more from the beginning, and if that is wrong too, refused.
+    """A list broke off, and the rest of the right length and place is from other bytes: the hash over the
+    whole says so; it is fetched once more from the beginning, and if that is wrong too, refused.
     """
     scene.next_list()
     scene.break_off(KEYS)
@@ -371,8 +373,8 @@ def tampered_partial(scene: Scene) -> None:
 
 @attack("the list changes between its metadata and its bytes")
 def changed_meanwhile(scene: Scene) -> None:
-    """The next list is published while a unit is at work, and the old files go: what it was promised cannot be
-    had any more; the list in force stays, and the next sync has the newest.
+    """The next list is published while a unit is at work, and the old files go: what it was promised cannot
+    be had any more; the list in force stays, and the next sync has the newest.
     """
     scene.next_list()
 
@@ -411,8 +413,8 @@ def header_flood(scene: Scene) -> None:
 
 @attack("a server that fails for an hour")
 def failing_server(scene: Scene) -> None:
-    """Status 500 to the first question, 503 in the middle of a list: no alarm, since that is weather; then the
-    list arrives.
+    """Status 500 to the first question, 503 in the middle of a list: no alarm, since that is weather; then
+    the list arrives.
     """
     scene.next_list()
     with scene.unmoved(None):
@@ -429,8 +431,9 @@ def failing_server(scene: Scene) -> None:
 
 @attack("the next root is withheld")
 def withheld_root(scene: Scene) -> None:
-    """The keyholders have named new keys; the server says 403 to the root that tells of them, and serves the
-    old repository on: nothing new can be had without it, and after three days all is refused as expired.
+    """The keyholders have named new keys; the server says 403 to the root that tells of them, and serves
+    the old repository on: nothing new can be had without it, and after three days all is refused as
+    expired.
     """
     scene.publisher.copy(scene.folder / "kept")
     scene.publisher.rotate(NIGHT, "timestamp", "snapshot")

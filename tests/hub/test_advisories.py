@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pilot import Pilot, key
 
 from trustsync.advisories import (
-    ADVISORIES_PATH,
     SEVERITIES,
     Advisory,
     affects,
@@ -28,6 +27,7 @@ from trustsync.canonical import TargetError
 from trustsync.hub.advisories import installed, make_sbom, read_osv, read_sbom, relevant, unreadable
 from trustsync.hub.cli import main
 from trustsync.hub.config import HubError
+from trustsync.layout import ADVISORIES_PATH
 
 NOW = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 

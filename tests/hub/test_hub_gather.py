@@ -47,7 +47,7 @@ def test_a_source_that_fails_keeps_its_list_and_the_others_go_on(pilot: Pilot) -
     pilot.fails("se", RuntimeError("an importer with a fault of its own"))
     pilot.says("at", [key(3), key(4)])
     results = pilot.gather()
-    assert results["de"].error == "the signature does not hold"
+    assert (results["de"].error, results["de"].held_at) == ("the signature does not hold", START)
     assert "RuntimeError" in str(results["se"].error)
     assert results["at"].error is None
     with pilot.ledger() as ledger:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -82,8 +83,6 @@ def test_the_archive_gives_the_same_list_again(pilot: Pilot, kind: str) -> None:
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
 def test_published_lists_go_through_the_hub(pilot: Pilot, vectors: Path, tmp_path: Path) -> None:
     """A German list, the VCI snapshot and WHO's development list, each carried here as files."""
-    import json
-
     cases = {
         case["id"]: case for case in map(json.loads, (vectors / "trustlists.jsonl").read_text().splitlines())
     }

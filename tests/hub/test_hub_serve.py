@@ -93,6 +93,7 @@ def _judge(text: str, known: TrustSnapshot, now: datetime = NOW) -> tuple[State,
     return judged.verdict.state, [found.code for found in judged.verdict.reasons]
 
 
+@pytest.mark.scenario("SC-K07")
 def test_from_a_brought_list_over_nginx_to_a_green_answer(
     ministry: Issuer, founded_hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_revocation_reaches_the_unit_with_online_keys_alone(
     assert _judge(issued.text, known, night) == (State.FAIL, [Reason.REVOKED])
 
 
+@pytest.mark.scenario("SC-K13")
 def test_samples_are_told_from_strangers_and_no_test_list_makes_them_green(
     ministry: Issuer, founded_hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

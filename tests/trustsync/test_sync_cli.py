@@ -30,6 +30,7 @@ FIELDS = {
     "last_sync",
     "failures",
     "operations",
+    "advisories",
 }
 
 

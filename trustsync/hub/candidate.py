@@ -18,10 +18,14 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from trustsync.hub.config import HubError
 from trustsync.hub.ledger import Decision, HeldList
@@ -30,7 +34,7 @@ from trustsync.targets import PRODUCTION, TEST, AuthorityRecord, KeyRecord, Publ
 from verifier.families import shown_kid
 from verifier.keys import KeyRefusedError, load_spki
 from verifier.trust import MAX_KEYS_PER_KID, Authority, Domain, KeyStatus, TrustedKey, key_name
-from verifier.wire import shc_keys
+from verifier.wire import base64url, shc, shc_keys
 
 WITHDRAWN, REINSTATED, REJECT_FROM = "withdrawn", "reinstated", "reject-from"  # words of a decision
 _PROVEN = frozenset({Authentication.SIGNED, Authentication.PINNED})
@@ -219,11 +223,31 @@ def _unusable(key: TrustedKey) -> str | None:
     """Why a key may not stand on a list; ``None`` when it may."""
     try:
         load_spki(key.spki)
-        if key.domain is Domain.SHC and key.kid != shc_keys.thumbprint(key.spki).encode():
+        if key.domain is Domain.SHC and key.kid not in _card_names(key.spki):
             return "its KID is not its thumbprint"
     except KeyRefusedError as error:
         return str(error)
     return None
+
+
+def _card_names(spki: bytes) -> set[bytes]:
+    """The KIDs that a health card's key may have: its thumbprint, and those of the same key written short.
+
+    Some issuers leave the leading zeros of a coordinate out, and their cards name the thumbprint of that.
+    """
+    names = {shc_keys.thumbprint(spki).encode()}
+    native = load_spki(spki).native
+    if isinstance(native, ec.EllipticCurvePublicKey):
+        point, size = native.public_numbers(), (native.curve.key_size + 7) // 8
+        spellings = [
+            (whole, whole.lstrip(b"\0"))
+            for whole in (point.x.to_bytes(size, "big"), point.y.to_bytes(size, "big"))
+        ]
+        for x, y in product(*spellings):
+            members = {"crv": f"P-{native.curve.key_size}", "kty": "EC"}
+            members |= {"x": base64url.encode(x), "y": base64url.encode(y)}
+            names.add(base64url.encode(hashlib.sha256(shc.minified(members)).digest()).encode())
+    return names
 
 
 def _merged(same: Sequence[TrustedKey]) -> TrustedKey:
@@ -259,6 +283,6 @@ def _check_crowd(keys: Iterable[TrustedKey]) -> None:
         if count > MAX_KEYS_PER_KID:
             owner = f" of {issuer}" if issuer else ""
             raise HubError(
-                f"KID {kid.hex()}{owner} would name {count} keys, at most {MAX_KEYS_PER_KID} are published. Find "
-                "the source that brings them (vaxgate-hub show), and leave it out"
+                f"KID {kid.hex()}{owner} would name {count} keys, at most {MAX_KEYS_PER_KID} are published. "
+                "Find the source that brings them (vaxgate-hub show), and leave it out"
             )

@@ -93,7 +93,7 @@ def _gather(options: argparse.Namespace) -> int:
     from trustsync.hub.fetch import Fetch
     from trustsync.hub.gather import gather
 
-    with _opened(options) as (config, ledger), ledger.alone(), Fetch() as get:
+    with _opened(options) as (config, ledger), Fetch() as get:
         results = gather(
             config,
             ledger,
@@ -106,7 +106,8 @@ def _gather(options: argparse.Namespace) -> int:
     lines = []
     for each in results:
         if each.error is not None:
-            lines.append(f"{each.source:<16} NOT TAKEN: {each.error}")
+            stands = "nothing" if each.held_at is None else f"the list of {written(each.held_at)}"
+            lines.append(f"{each.source:<16} NOT TAKEN, {stands} is held: {each.error}")
             continue
         counts = f"{each.keys} keys, {each.authorities} CSCAs, {each.revoked} revoked"
         lines.append(f"{each.source:<16} {counts}, {len(each.skipped)} left out")
@@ -116,6 +117,7 @@ def _gather(options: argparse.Namespace) -> int:
             {
                 "source": each.source,
                 "error": each.error,
+                "held_at": None if each.held_at is None else written(each.held_at),
                 "keys": each.keys,
                 "authorities": each.authorities,
                 "revoked": each.revoked,

@@ -16,12 +16,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from trustsync.advisories import ADVISORIES_PATH, decode_advisories
+from trustsync.advisories import decode_advisories
 from trustsync.canonical import TargetError
 from trustsync.declarations import decode_policy, decode_recognition
 from trustsync.files import write_whole
 from trustsync.hub.config import HubConfig, HubError
-from trustsync.layout import POLICY_PATH, RECOGNITION_PATH, RULES_PATH
+from trustsync.layout import ADVISORIES_PATH, POLICY_PATH, RECOGNITION_PATH, RULES_PATH
 from verifier.policy.bundle import BundleError, decode_bundles
 
 # By the name that people use: the target's path, and what reads it.

@@ -22,7 +22,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -50,12 +49,14 @@ _AHEAD = timedelta(days=1)
 class Gathered:
     """What became of one source. error: why its list was not taken; the one before is then held on.
 
-    keys, authorities, revoked: counts of the list. skipped: entries that were left out. archive: the folder
+    held_at: when the list that is held was fetched, ``None`` when none is. keys, authorities, revoked: counts
+    of the list that came. skipped: entries that were left out. archive: the folder
     of the raw bytes, below the archive; empty when nothing could be fetched.
     """
 
     source: str
     error: str | None = None
+    held_at: datetime | None = None
     keys: int = 0
     authorities: int = 0
     revoked: int = 0
@@ -105,6 +106,8 @@ def _gather_one(
     say: Progress,
 ) -> Gathered:
     archived = ""
+    before = ledger.lists().get(source.name)
+    held_at = before.fetched_at if before is not None else None
     try:
         importer = importer_of(source)
         # 1. Fetch.
@@ -118,26 +121,28 @@ def _gather_one(
         # 3. Read: authenticate, then parse.
         upstream = importer.read(raw, source, now)
         # 4. Compare.
-        before = ledger.lists().get(source.name)
         _check_forward(upstream, before, now)
         # 5. Hold.
         held, left_out = _as_held(source, upstream, archived, now)
         entries = _packed(upstream)
-        with ledger.change():
+        # locked for the moment of writing only: a slow publisher must not hold up the nightly publication
+        with ledger.alone(), ledger.change():
             ledger.keep_list(held, entries)
     except (UpstreamError, TargetError) as error:
-        return Gathered(source.name, str(error), archive=archived)
+        return Gathered(source.name, str(error), held_at, archive=archived)
     except Exception as error:  # noqa: BLE001 - whatever one list does to its importer, the others go on
         return Gathered(
             source.name,
             f"its importer failed ({type(error).__name__}: {error}); what is held of it stays. "
             "Tell the maintainers of this program",
+            held_at,
             archive=archived,
         )
     say(f"{source.name}: {len(held.keys)} keys, proven: {held.authentication}")
     return Gathered(
         source.name,
         None,
+        now,
         len(held.keys),
         len(held.authorities),
         sum(len(data) // ENTRY for data in entries.values()),
@@ -275,9 +280,3 @@ def read_folder(folder: Path) -> dict[str, bytes]:
     if not raw:
         raise UpstreamError(f"{folder} holds no raw files")
     return raw
-
-
-def discard_leavings(root: Path) -> None:
-    """Remove what a gathering that was killed left half written in the archive."""
-    for beside in root.glob("*/.new-*"):
-        shutil.rmtree(beside, ignore_errors=True)
