@@ -47,7 +47,7 @@ from issuer.server import create_app
 from trustsync.schedule import NIGHT_LASTS, spread
 from trustsync.segments import SEGMENT_WIDTH
 from trustsync.store import open_store
-from trustsync.sync import SyncConfig, sync_once
+from trustsync.sync import SyncConfig, SyncResult, sync_once
 
 CLIENTS = 10_000
 IDLE_BYTES = 1200  # of one unit, both directions, before TLS
@@ -68,25 +68,28 @@ class Unit:
     publisher: Country
     store: Path
 
-    def once(self, url: str, now: datetime) -> dict[str, Any]:
-        """One ``vaxgate-sync once``: its answer."""
+    def sync(self, url: str, now: datetime) -> SyncResult:
+        """One sync in this process, for what stands round a measurement."""
+        return sync_once(SyncConfig(url, self.publisher.root, self.store), now=now)
+
+    def heard(self, url: str, now: datetime) -> list[Exchange]:
+        """One ``vaxgate-sync once`` over a wire that remembers: what was said.
+
+        Ends the program where it fails, or where its own count of bytes is not the wire's.
+        """
         root = self.publisher.directory / "metadata" / "1.root.json"
-        command = [
-            *(sys.executable, "-m", "trustsync.cli", "once", "--json", "--url", url),
-            *("--root", str(root), "--store", str(self.store), "--at", now.isoformat()),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True)
+        with tapped(url) as wire:
+            command = [
+                *(sys.executable, "-m", "trustsync.cli", "once", "--json", "--url", wire.url),
+                *("--root", str(root), "--store", str(self.store), "--at", now.isoformat()),
+            ]
+            done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(f"the real client failed: {done.stderr}")
-        return json.loads(done.stdout)
-
-    def heard(self, url: str, now: datetime) -> tuple[dict[str, Any], list[Exchange]]:
-        """The same over a wire that remembers; the client's own count must be the wire's."""
-        with tapped(url) as wire:
-            answer = self.once(wire.url, now)
-        if answer["wire_bytes"] != wire.size:
-            raise SystemExit(f"the client counted {answer['wire_bytes']} bytes, the wire {wire.size}")
-        return answer, wire.exchanges
+        counted = json.loads(done.stdout)["wire_bytes"]
+        if counted != wire.size:
+            raise SystemExit(f"the client counted {counted} bytes, the wire {wire.size}")
+        return wire.exchanges
 
 
 def weight(exchanges: Sequence[Exchange]) -> dict[str, int]:
@@ -105,11 +108,10 @@ def without_news(unit: Unit, url: str, now: datetime) -> dict[str, list[Exchange
 
     A publisher signs its timestamp twice a day, so most nights are of the second sort.
     """
-    unit.once(url, now)  # now it knows this server's word for what it holds
-    _, same = unit.heard(url, now)
+    unit.sync(url, now)  # now it knows this server's word for what it holds
+    same = unit.heard(url, now)
     unit.publisher.sign_timestamp(now + DAY / 2)
-    _, newer = unit.heard(url, now + DAY / 2)
-    return {"same timestamp": same, "newer timestamp": newer}
+    return {"same timestamp": same, "newer timestamp": unit.heard(url, now + DAY / 2)}
 
 
 @contextmanager
@@ -221,7 +223,7 @@ def with_news(
         for number in range(sample)
     ]
     seen = [job.result() for job in jobs]
-    unit.once(url, now)  # the store that the next night's samples are copied from
+    unit.sync(url, now)  # the store that the next night's samples are copied from
     expected = sum(news.values())
     return {
         "sampled": sample,
@@ -274,13 +276,12 @@ def measure(
     # Begun anew, not forked: this process has threads.
     workers = ProcessPoolExecutor(JOBS, mp_context=get_context("spawn"))
     with nginx(folder / "nginx", country.directory) as url, workers as pool:
-        first = over_the_night(unit.once(url, START)["wire_bytes"], clients)
+        first = over_the_night(unit.sync(url, START).wire_bytes, clients)
         nights = without_news(unit, url, START)
         one |= {f"nginx, {name}": weight(exchanges) for name, exchanges in nights.items()}
         idle["newer timestamp"] = simulated(nights["newer timestamp"], url, clients)
-        # The answers of the other night are not given any more: that of this very timestamp is.
-        _, same = unit.heard(url, START + DAY / 2)
-        idle["same timestamp"] = simulated(same, url, clients)
+        # Of the other night's timestamp nginx knows no more; of the newer one it can say that it is the same.
+        idle["same timestamp"] = simulated(unit.heard(url, START + DAY / 2), url, clients)
         cases = (
             (f"{new} new of 1 signer", new, 1, ()),
             (f"{new} new of {scopes} signers", new, scopes, ()),

@@ -21,9 +21,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trustsync.canonical import TargetError, check_members, encode_json, read_field, read_json, read_list
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 MAX_BYTES = 4 << 20
 MAX_ADVISORIES = 10_000
@@ -31,17 +34,6 @@ MAX_TEXT = 500  # characters of what is said about one
 SEVERITIES = ("low", "moderate", "high", "critical", "unknown")
 
 _MEMBERS = frozenset({"id", "package", "from", "below", "upto", "severity", "text"})
-_VERSION = re.compile(
-    r"\s*v?(?:(?P<epoch>\d+)!)?(?P<release>\d+(?:\.\d+)*)"
-    r"(?:[-_.]?(?P<pre>alpha|a|beta|b|preview|pre|rc|c)[-_.]?(?P<pre_n>\d*))?"
-    r"(?:-(?P<implicit>\d+)|[-_.]?(?P<post>post|rev|r)[-_.]?(?P<post_n>\d*))?"
-    r"(?:[-_.]?(?P<dev>dev)[-_.]?(?P<dev_n>\d*))?"
-    r"(?:\+[a-z0-9]+(?:[-_.][a-z0-9]+)*)?\s*",
-    re.IGNORECASE,
-)
-_PRE = {"a": 0, "alpha": 0, "b": 1, "beta": 1, "c": 2, "rc": 2, "pre": 2, "preview": 2}
-
-VersionKey = tuple[int, tuple[int, ...], tuple[int, int], int, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +82,16 @@ def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def version_key(text: str) -> VersionKey | None:
-    """What orders versions; ``None`` for a text that is none. The local part (after ``+``) does not count."""
-    match = _VERSION.fullmatch(text)
-    if match is None:
+def version_key(text: str) -> Version | None:
+    """What orders versions (PEP 440); ``None`` for a text that is none. The local part (after ``+``) does not
+    count: it is the packager's, and says nothing about a weakness.
+    """
+    from packaging.version import InvalidVersion, Version  # a sync only checks the form of a list
+
+    try:
+        return Version(Version(text).public)
+    except InvalidVersion:
         return None
-    release = tuple(int(part) for part in match["release"].split("."))
-    while len(release) > 1 and release[-1] == 0:
-        release = release[:-1]
-    post = int(match["implicit"] or match["post_n"] or 0) if match["implicit"] or match["post"] else -1
-    if match["pre"]:
-        pre = (_PRE[match["pre"].lower()], int(match["pre_n"] or 0))
-    else:
-        # a development release of a final one comes before its pre-releases, a final one after them
-        pre = (-1, 0) if match["dev"] and post < 0 else (3, 0)
-    dev = (0, int(match["dev_n"] or 0)) if match["dev"] else (1, 0)
-    return int(match["epoch"] or 0), release, pre, post, dev
 
 
 def encode_advisories(advisories: Iterable[Advisory]) -> bytes:

@@ -25,6 +25,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from trustsync.environments import Environment
 from trustsync.errors import Alarm, StoreError
 from verifier.clocks import ClockKnowledge, Reading
 
@@ -82,7 +83,7 @@ class StoreState:
     clock: what is known of time, the floor in it. active: the generation in force; previous: the one before
     it, kept whole. last_error: in words, ``None`` after a success. next_try: ``None`` while nothing schedules
     one. failures: in a row. denied: keys that stay withdrawn. operations: the newest first, at most
-    ``MAX_OPERATIONS``.
+    ``MAX_OPERATIONS``. environment: what the store is for; ``None`` where no store was made yet.
     """
 
     clock: ClockKnowledge = field(default_factory=ClockKnowledge)
@@ -95,6 +96,7 @@ class StoreState:
     alarms: tuple[RaisedAlarm, ...] = ()
     denied: frozenset[Denial] = frozenset()
     operations: tuple[Operation, ...] = ()
+    environment: Environment | None = None
 
     @property
     def floor(self) -> datetime | None:
@@ -119,6 +121,7 @@ STATE_COLUMNS = {
     "mark": "TEXT",
     "proven": "TEXT",
     "confirmed": "TEXT",
+    "environment": "TEXT",
     "seal": "TEXT",
 }
 
@@ -239,6 +242,8 @@ def state_in(connection: sqlite3.Connection) -> StoreState:
             Operation(datetime.fromisoformat(row["at"]), row["who"], row["what"], row["detail"])
             for row in done
         ),
+        # A store of the release before has no word for it: there was production alone.
+        environment=Environment(found["environment"] or Environment.PRODUCTION),
     )
 
 

@@ -7,6 +7,7 @@ The rules this module keeps:
 * The clock floor only ever rises, and it rises by signed time alone.
 * ``signed_at`` is the age of the list **in force**: a fresh timestamp above data that was refused does not
   make the old list young.
+* What the store is for, production or training, is written when it is made, and never again.
 * A key that was once seen withdrawn is denied here from then on, see :class:`trustsync.facts.Denial`.
 
     state = StateDatabase(path)                     # the sync, which holds the store's lock
@@ -27,6 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from trustsync.environments import Environment
 from trustsync.errors import Alarm, DamagedError, StoreError
 from trustsync.facts import STATE_COLUMNS, Denial, Slot, StoreState, seal_of, state_in
 from verifier.clocks import ClockKnowledge, Reading, confirm, note
@@ -47,10 +49,10 @@ class StoredMetadata:
 class StateDatabase:
     """The writer. Made by whoever holds the store's lock; creates the file when there is none.
 
-    Raises StoreError when the file is not our database or cannot be written.
+    environment: of a store that is made now; one that is there keeps its own. Raises StoreError when the file is not our database or cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, environment: Environment = Environment.PRODUCTION) -> None:
         self._path = path
         with self._errors("opened"):
             # Transactions are opened and closed in one place only, see `_change`.
@@ -58,7 +60,7 @@ class StateDatabase:
             try:
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
-                self._create()
+                self._create(environment)
             except BaseException:
                 self._db.close()
                 raise
@@ -274,7 +276,7 @@ class StateDatabase:
             list(row.values()),
         )
 
-    def _create(self) -> None:
+    def _create(self, environment: Environment) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found == SCHEMA_VERSION:
             return
@@ -290,7 +292,8 @@ class StateDatabase:
             for name, kind in STATE_COLUMNS.items():
                 if name not in there:  # a database of the release before this one
                     self._db.execute(f"ALTER TABLE state ADD COLUMN {name} {kind}")
-            self._db.execute("INSERT OR IGNORE INTO state (id) VALUES (1)")
+            if self._db.execute("INSERT OR IGNORE INTO state (id) VALUES (1)").rowcount:
+                self._set(environment=environment.value)
             self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     @contextlib.contextmanager

@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trustsync.canonical import TargetError, encode, read_document, read_field, read_list
+from trustsync.environments import Environment
 from verifier.trust import MAX_KEYS_PER_KID, Authority, Domain, KeyStatus, TrustedKey, key_name
 
 FORMAT_VERSION = 1
@@ -33,7 +34,7 @@ DOMAINS_VERSION = 2
 # Of a key list that distrusts a key from an instant on, sorts a withdrawn one's certificates, or vouches for
 # it again. Readers of version 2 skip those fields: they would take what was signed after that instant.
 DISTRUST_VERSION = 3
-PRODUCTION, TEST = "production", "test"  # environments of a key or an authority
+PRODUCTION, TEST = (each.value for each in Environment)  # environments of a key or an authority
 MAX_KEYS = 20_000
 MAX_AUTHORITIES = 2_000
 MAX_ISSUER = 512  # characters

@@ -1,4 +1,4 @@
-"""Stories that need a process of their own: one that is killed, one without rights, one with a card of its own.
+"""Processes of their own for some stories: one that is killed, one without rights, one with its own card.
 
 killed(scene, "writing")                       # a sync that dies by kill -9 when it says this
 apart(lambda: deed(scene))                     # in a child; what it finds wrong is raised here
@@ -19,7 +19,7 @@ from pathlib import Path
 from attacks.scene import Scene
 from trustsync.sync import sync_once
 
-NOBODY = 65534
+_NOBODY = 65534
 _NEWNS, _NEWUSER = 0x00020000, 0x10000000  # of unshare(2)
 _REC, _PRIVATE, _REMOUNT = 0x4000, 1 << 18, 0x20  # of mount(2)
 
@@ -42,7 +42,7 @@ def killed(scene: Scene, step: str) -> None:
     assert os.WTERMSIG(status) == signal.SIGKILL
 
 
-def apart(deed: Callable[[], None], *, patience: int = 60) -> None:
+def apart(deed: Callable[[], object], *, patience: int = 60) -> None:
     """Do this in a child process. Raises AssertionError with the child's words when it did not go well.
 
     patience: seconds after which it is taken to hang.
@@ -69,17 +69,26 @@ def apart(deed: Callable[[], None], *, patience: int = 60) -> None:
     assert not said, said.decode(errors="replace")
 
 
-def give_up_rights(scene: Scene) -> None:
-    """From now on this process may read the store and not write to it; for a child."""
-    if os.geteuid() != 0:
-        for path in (scene.store, *scene.store.rglob("*")):
-            path.chmod(0o555 if path.is_dir() else 0o444)
-        return
-    for path in (scene.folder, scene.store):
-        path.chmod(0o755)
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
+def without_rights(scene: Scene, deed: Callable[[], object]) -> None:
+    """Do this in a child that may read the store and not write to it."""
+    root = os.geteuid() == 0
+    own = (scene.store, *scene.store.rglob("*"))
+    scene.folder.chmod(0o755)
+
+    def below() -> None:
+        if root:
+            os.setgroups([])
+            os.setgid(_NOBODY)
+            os.setuid(_NOBODY)
+        deed()
+
+    for path in own:
+        path.chmod((0o755 if root else 0o555) if path.is_dir() else (0o644 if root else 0o444))
+    try:
+        apart(below)
+    finally:
+        for path in own:
+            path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 class Card:

@@ -47,6 +47,7 @@ def test_a_first_sync_installs_what_was_published_and_a_reader_sees_it(site: Sit
         "revocation": (1, 23),
         "rules": (1, 1),
         "recognition": (1, 0),
+        "software": (1, 0),
         "root": (1, 7),
     }
     assert snapshot.sets["revocation"].expires == START + 14 * DAY
