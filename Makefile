@@ -18,7 +18,7 @@ KILLS ?= 2000
 CUTS ?= 200
 ONCE ?=
 
-.PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash scenarios fuzz wheel clean browser webserver lock
+.PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash fleet bench-trust scenarios fuzz wheel clean browser webserver lock
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -110,6 +110,14 @@ attacks: $(VENV)/.dev ## every attack on the trust of a unit, as a story
 
 crash: $(VENV)/.dev ## a sync killed at every step (KILLS=2000), the power cut under it (CUTS=200, as root)
 	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python crash.py --kills $(KILLS) --cuts $(CUTS) --seed $(SEED)
+
+fleet: $(VENV)/.dev webserver ## a night of ten thousand units against one nginx
+	@$(BIN)/python tests/fleet.py --json build/fleet.json
+
+bench-trust: $(VENV)/.dev ## what the trust list costs: a sync, revocation at 80 million, a publication (minutes)
+	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python bench_sync.py --json $(CURDIR)/build/sync.json
+	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python bench_revocation.py --json $(CURDIR)/build/revocation.json
+	@$(BIN)/python tests/bench_publish.py --json build/publish.json
 
 fuzz: $(VENV)/.dev ## hostile texts, containers, documents and pictures (N=1000000 SEED=1 JOBS=2)
 	@$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED) --jobs $(JOBS)

@@ -133,6 +133,23 @@ class TrustConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """A unit that judges by test keys, to train officers with samples. It lets nobody in."""
+
+    enabled: bool = _key(
+        False,
+        "true: this unit is in TRAINING. It opens the store of test trust and no other, every page says "
+        "TẬP HUẤN – TRAINING, answers on the lamp blink, and nothing is counted. A real certificate is red "
+        "here.",
+    )
+    url: str = _key(
+        "", "Address of the trust repository that lists test keys, for `vaxgate-sync --training`."
+    )
+    root: str = _key("", "File with the root metadata of that repository, for `vaxgate-sync --training`.")
+    store: str = _key("", "Folder of the store of test trust; empty: `trust-test` in the data directory.")
+
+
+@dataclass(frozen=True, slots=True)
 class SiteConfig:
     """The desk."""
 
@@ -183,6 +200,7 @@ class Config:
     sound: ReservedConfig = ReservedConfig()
     kiosk: KioskConfig = KioskConfig()
     trust: TrustConfig = TrustConfig()
+    training: TrainingConfig = TrainingConfig()
     rules: ReservedConfig = ReservedConfig()
     site: SiteConfig = SiteConfig()
     journal: ReservedConfig = ReservedConfig()
@@ -228,6 +246,7 @@ def _anchored(config: Config, folder: Path) -> Config:
                 for name in ("root", "store", "seed", "tls_roots", "rtc")
             },
         ),
+        training=replace(config.training, root=at(config.training.root), store=at(config.training.store)),
     )
 
 
@@ -269,9 +288,11 @@ def _contradictions(config: Config, name: str) -> list[str]:
         ]
     if config.camera.kind == "files" and not config.camera.path:
         found.append(f'{name}: [camera] kind "files" needs a path: a folder of pictures, or a video')
-    url = config.trust.url
-    if url and not url.startswith(("http://", "https://")):
-        found.append(f"{name}: [trust] url: an address that begins with http:// or https:// is expected")
+    for section, url in (("trust", config.trust.url), ("training", config.training.url)):
+        if url and not url.startswith(("http://", "https://")):
+            found.append(
+                f"{name}: [{section}] url: an address that begins with http:// or https:// is expected"
+            )
     return found
 
 

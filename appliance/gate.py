@@ -9,6 +9,7 @@ The rules this module keeps:
   or its next part takes too long.
 * A loop that makes no progress loses the lamp: a watchdog takes it to OUT, and a verdict that was on its way
   is dropped, for its traveller may have gone.
+* In training the page's hub says so, and nothing is counted: no result, and no time of one.
 * Of an exception only its kind and its place in the code are written down; its text may hold a Holder.
 
     gate = Gate(open_camera=…, open_trust=…, lamp=lamp, hub=hub)
@@ -68,10 +69,14 @@ class Shows(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One verdict with what it took: microseconds by step, and from the frame to the lamp as ``total``."""
+    """One verdict with what it took: microseconds by step, and from the frame to the lamp as ``total``.
+
+    training: it was given by test keys, and counts for nothing.
+    """
 
     verdict: Verdict
     micros: Mapping[str, int]
+    training: bool = False
 
 
 class _StalledError(Exception):
@@ -313,9 +318,11 @@ class Gate:
             self._hub.publish(of_verdict(verdict, phone=self._phone), result=True)
         now = self._monotonic()
         self._shown = _Shown(signal, _said(verdict.reasons), marks, now, now + self._config.hold_s)
-        self.timings.add(micros)
+        training = self._hub.training
+        if not training:
+            self.timings.add(micros)
         if self._on_answer is not None:
-            self._on_answer(Answer(verdict, micros))
+            self._on_answer(Answer(verdict, micros, training))
 
     def _settle(self, sees: bool) -> None:
         shown = self._shown
@@ -422,6 +429,7 @@ class Gate:
         fault = self._trust.fault
         return {
             "state": state.value,
+            "training": self._hub.training,
             "reasons": causes,
             "list": self._standing["list"],
             "clock": self._standing["clock"] and self._standing["clock"]["state"],

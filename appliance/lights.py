@@ -10,6 +10,9 @@
     OUT      amber,   0.3 s each in turn                       red    GPIO 23   header pin 16
              red                                               ground           header pin 14
 
+In training the three answers about a document blink, 0.25 s on, 0.25 s off: a green that blinks lets nobody
+in. The other signals say nothing about a document and stay as they are.
+
 The long leg (anode) goes to the resistor and the GPIO, the short leg (cathode) to ground; lenses are mounted
 from the top: red, amber, green, white. With ``active_high = false`` the LED stands between 3.3 V (pin 17)
 and the GPIO, and a low level lights it.
@@ -79,6 +82,13 @@ PATTERNS: Mapping[Signal, tuple[Step, ...]] = {
     Signal.RESCAN: tuple(Step(Lens.WHITE, level, 0.15) for level in _SWELL),
     Signal.OUT: (Step(Lens.AMBER, 1, 0.3), Step(Lens.RED, 1, 0.3)),
 }
+_BLINKING = (Signal.PASS, Signal.CHECK, Signal.FAIL)
+TRAINING_PATTERNS: Mapping[Signal, tuple[Step, ...]] = {
+    **PATTERNS,
+    **{
+        signal: tuple(Step(PATTERNS[signal][0].lens, level, 0.25) for level in (1, 0)) for signal in _BLINKING
+    },
+}
 # A second result with the signal of the first begins with this: two results must not look like one.
 BLINK_S = 0.12
 
@@ -87,12 +97,20 @@ class Lamp:
     """The lamp on these pins.
 
     factory: a gpiozero pin factory; it is closed with the lamp. tempo: stretches every rhythm (tests use less
-    than 1).
+    than 1). training: answers blink.
     """
 
-    def __init__(self, factory: Any, config: LampConfig | None = None, *, tempo: float = 1.0) -> None:
+    def __init__(
+        self,
+        factory: Any,
+        config: LampConfig | None = None,
+        *,
+        tempo: float = 1.0,
+        training: bool = False,
+    ) -> None:
         config = config or LampConfig()
         self._factory, self._tempo = factory, tempo
+        self._patterns = TRAINING_PATTERNS if training else PATTERNS
         high = config.active_high
         try:
             self._lenses: dict[Lens, Any] = {
@@ -136,7 +154,7 @@ class Lamp:
                 self._levels = dict.fromkeys(self._lenses, -1.0)  # nobody knows: every pin is written anew
             self._turn += 1
             self._signal = signal
-            self._steps = PATTERNS[signal]
+            self._steps = self._patterns[signal]
             if same:
                 first = self._steps[0]
                 self._steps = (Step(first.lens, 0, BLINK_S / self._tempo), *self._steps)
@@ -178,7 +196,7 @@ class Lamp:
                 at += 1
                 if at == len(self._steps):
                     # The blink before a repeated signal is no part of its rhythm.
-                    at = len(self._steps) - len(PATTERNS[self._signal]) if self._signal else 0
+                    at = len(self._steps) - len(self._patterns[self._signal]) if self._signal else 0
                 try:
                     self._put(self._steps[at])
                 except LampError as error:
@@ -208,11 +226,11 @@ class Lamp:
         self.close()
 
 
-def open_lamp(config: LampConfig, *, tempo: float = 1.0) -> Lamp:
+def open_lamp(config: LampConfig, *, tempo: float = 1.0, training: bool = False) -> Lamp:
     """The lamp of this configuration. Raises LampError when its pins cannot be had."""
     kind = factory_kind(config)
     if kind == "mock":
-        return MockLamp(config, tempo=tempo)
+        return MockLamp(config, tempo=tempo, training=training)
     try:
         factory = _lgpio(config) if kind == "lgpio" else _native()
     except LampError:
@@ -222,7 +240,7 @@ def open_lamp(config: LampConfig, *, tempo: float = 1.0) -> Lamp:
             f"pin factory {kind} cannot be opened ({type(error).__name__}); "
             "see [lamp] factory and chip in vaxgate.toml, and the rights on /dev/gpiochip*"
         ) from error
-    return Lamp(factory, config, tempo=tempo)
+    return Lamp(factory, config, tempo=tempo, training=training)
 
 
 def factory_kind(config: LampConfig) -> str:
@@ -328,7 +346,9 @@ class _RecordingFactory(MockFactory):  # type: ignore[misc]  # gpiozero has no t
 class MockLamp(Lamp):
     """A lamp on gpiozero's mock pins which keeps a recording of what was on them (the last 4096 changes)."""
 
-    def __init__(self, config: LampConfig | None = None, *, tempo: float = 1.0) -> None:
+    def __init__(
+        self, config: LampConfig | None = None, *, tempo: float = 1.0, training: bool = False
+    ) -> None:
         config = config or LampConfig()
         pins = {
             Lens.RED: config.red,
@@ -338,7 +358,8 @@ class MockLamp(Lamp):
         }
         self._timeline: deque[Change] = deque(maxlen=4096)
         names = {f"GPIO{number}": lens for lens, number in pins.items()}
-        super().__init__(_RecordingFactory(names, config.active_high, self._timeline), config, tempo=tempo)
+        factory = _RecordingFactory(names, config.active_high, self._timeline)
+        super().__init__(factory, config, tempo=tempo, training=training)
         self._timeline.clear()
 
     def recording(self, start: float = 0.0, end: float | None = None) -> tuple[Change, ...]:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from issuer.certificates import Kind
 from issuer.documents import SEXES, USUAL
 from issuer.families import COUNTRY, ISSUED
 from issuer.keys import Algorithm
-from trustsync.arguments import instant, port
+from trustsync.arguments import Run, Verbs, clock_and_json, instant, options, port
 from verifier.certificate import DETECTED, NOT_DETECTED, Family
 from verifier.trust import HashKind
 
@@ -102,61 +101,35 @@ def _picture_or_text(text: str) -> Path:
     return path
 
 
-Run = Callable[[argparse.Namespace], int]
-
-
 def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     """The command's parser. runs: what carries out each verb."""
-    parser = argparse.ArgumentParser(
-        prog="vaxgate-issuer",
-        description="A reference issuer: keys, certificates and the published trust list in one directory.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    verbs = Verbs(
+        "vaxgate-issuer",
+        "A reference issuer: keys, certificates and the published trust list in one directory.",
+        EXAMPLES,
+        runs,
+        clock_and_json(),
     )
-    parser.add_argument("--version", action="version", version=f"vaxgate-issuer {version('vaxgate')}")
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--clock", type=instant, metavar="T", help="the instant to take for now (default: now)"
-    )
-    common.add_argument("--json", action="store_true", help="answer with one JSON object")
-    data = argparse.ArgumentParser(add_help=False)
+    data = options()
     data.add_argument(
         "--data",
         type=Path,
         metavar="DIR",
         help="the issuer's directory (default: issuer/ in the data directory)",
     )
-    later = argparse.ArgumentParser(add_help=False)
+    later = options()
     later.add_argument("--no-publish", action="store_true", help="leave the published list as it is for now")
 
-    def verb(
-        name: str, run: Run, words: str, example: str, *parents: argparse.ArgumentParser
-    ) -> argparse.ArgumentParser:
-        made = verbs.add_parser(
-            name,
-            parents=[common, *parents],
-            help=words,
-            description=words[0].upper() + words[1:] + ".",
-            epilog=f"example:\n  vaxgate-issuer {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        made.set_defaults(run=run)
-        return made
-
-    init = verb(
+    init = verbs.add(
         "init",
-        runs["init"],
         "make a new issuer and publish its first list",
         "init office --seed demo --clock 2021-09-01T08:00:00Z",
     )
     init.add_argument("dir", type=Path, metavar="DIR", help="a directory that is empty or does not exist")
     _founding(init, COUNTRY)
 
-    serve = verb(
+    serve = verbs.add(
         "serve",
-        runs["serve"],
         "serve the published list over HTTP on this machine",
         "serve --seed demo --clock 2021-09-01T08:00:00Z --port 0 --ready-file ready.json",
     )
@@ -177,9 +150,8 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     )
 
     _issue_options(
-        verb(
+        verbs.add(
             "issue",
-            runs["issue"],
             "issue a certificate, or the cast of the demonstration",
             "issue --data office --kind test --surname Đặng --dob 1990-04-21 --out test.png\n"
             "  vaxgate-issuer issue --data office --family VDS-NC --kind vaccination --surname Đặng"
@@ -188,9 +160,8 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         )
     )
 
-    revoke = verb(
+    revoke = verbs.add(
         "revoke",
-        runs["revoke"],
         "revoke a certificate and publish",
         "revoke --data office --uvci 'URN:UVCI:01:XV:…' --by signature",
         data,
@@ -210,9 +181,8 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         help="for every key of the country; for identifiers that were not issued here",
     )
 
-    rotate = verb(
+    rotate = verbs.add(
         "rotate",
-        runs["rotate"],
         "sign with a new key from now on, and publish",
         "rotate --data office --alg ES256 --withdraw\n"
         "  vaxgate-issuer rotate --data office --family DIVOC --alg PS256",
@@ -233,11 +203,10 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         help="what the new key may sign: vaccination, test, recovery (default: all)",
     )
 
-    verb("publish", runs["publish"], "bring the published list up to date", "publish --data office", data)
+    verbs.add("publish", "bring the published list up to date", "publish --data office", data)
 
-    faults = verb(
+    faults = verbs.add(
         "faults",
-        runs["faults"],
         "list the faults on purpose, or write a code for each",
         "faults --json\n  vaxgate-issuer faults --data office --write faults",
         data,
@@ -249,7 +218,7 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         metavar="OUT",
         help="issue each of them, as text and picture, with manifest.json beside them, and publish",
     )
-    return parser
+    return verbs.parser
 
 
 def _founding(parser: argparse.ArgumentParser, country: str | None) -> None:

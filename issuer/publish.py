@@ -66,7 +66,7 @@ def publish(registry: Registry, now: datetime) -> Publication:
     }
     keys = {role: [signer.public_key for signer in own] for role, own in signers.items()}
     at_hand = [signer for own in signers.values() for signer in own]
-    with registry.publishing():
+    with registry.alone():
         with registry.change():
             files = _targets(registry)
             try:

@@ -16,17 +16,16 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from issuer.errors import IssuerError
 from issuer.keys import Algorithm
+from trustsync.database import FACTS, PublisherDatabase
 from verifier.certificate import Family
 from verifier.trust import Domain, HashKind, KeyStatus
 
@@ -34,10 +33,9 @@ FILE = "issuer.db"
 PUBLIC = "public"  # the published repository, the only part of the directory that is served
 _LOCK = "issuer.lock"
 _FORMAT = 1
-_WAIT = 30  # seconds to wait for another process that is writing
 
-_SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+_SCHEMA = f"""
+{FACTS};
 CREATE TABLE keys (
     serial INTEGER PRIMARY KEY, algorithm TEXT NOT NULL, environment TEXT NOT NULL, status TEXT NOT NULL,
     kid BLOB NOT NULL UNIQUE, certificate BLOB NOT NULL, material BLOB NOT NULL
@@ -104,13 +102,11 @@ class IssuedRow:
     own_name: str = ""
 
 
-class Registry:
+class Registry(PublisherDatabase):
     """The opened file. One object belongs to one thread."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._db = sqlite3.connect(directory / FILE, timeout=_WAIT, isolation_level=None)
-        self._db.execute("PRAGMA synchronous = FULL")
+        super().__init__(directory, file=FILE, lock=_LOCK)
 
     @classmethod
     def create(cls, directory: Path, facts: Mapping[str, str]) -> Registry:
@@ -163,41 +159,10 @@ class Registry:
             self._db.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
         self._db.execute("CREATE INDEX IF NOT EXISTS issued_own_name ON issued (own_name)")
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
-
-    @contextmanager
-    def change(self) -> Iterator[None]:
-        """One transaction: all of it or nothing, and no other process writes meanwhile."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    @contextmanager
-    def publishing(self) -> Iterator[None]:
-        """Hold the directory's lock, so that two publications never interleave."""
-        with (self.directory / _LOCK).open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
     @property
     def public(self) -> Path:
         """The directory of the published repository."""
         return self.directory / PUBLIC
-
-    def fact(self, name: str) -> str:
-        """One of the facts written at the start, empty if there is none of that name."""
-        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return "" if row is None else str(row[0])
-
-    def set_fact(self, name: str, value: str) -> None:
-        """Write a fact that was not known at the start."""
-        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def signing_keys(self, domain: Domain | None = None) -> list[KeyRow]:
         """Every key of a domain, or of all; oldest first, withdrawn ones too."""

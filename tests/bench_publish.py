@@ -29,7 +29,8 @@ from issuer.signers import make_csca, make_dsc
 from trustsync.hub.config import load_config
 from trustsync.hub.decisions import revoke
 from trustsync.hub.founding import found_hub
-from trustsync.hub.ledger import ENTRY, HeldList, HubLedger
+from trustsync.hub.ledger import HubLedger
+from trustsync.hub.records import ENTRY, HeldList
 from trustsync.hub.publish import candidate_of, change_of, load_private, load_signers, publish
 from trustsync.hub.review import sign_change
 from trustsync.hub.upstream import Authentication

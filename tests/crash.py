@@ -46,8 +46,13 @@ STEPS = {
     "S8": "putting generation",
     "S9": "removing what is older",
 }
-IN_FORCE, KEPT = "is in force", "kept"
+IN_FORCE = "is in force"
+HEAL_EVERY = 5  # after so many killed syncs in a row an honest one must end well
 _SHUTDOWN, _NO_LOG_FLUSH = 0x8004587D, 2  # FS_IOC_SHUTDOWN of Linux: the file system stops as in a power cut
+
+
+# The night of the list in force, and the clock floor.
+Standing = tuple[int, datetime | None]
 
 
 @dataclass
@@ -119,7 +124,7 @@ class Unit:
         os.waitpid(child, 0)
         return words
 
-    def look(self, words: list[str], before: tuple[int, datetime | None], tally: Tally) -> None:
+    def look(self, words: list[str], before: Standing, tally: Tally) -> Standing:
         """What a unit finds after the restart, against what was said before it."""
         night, floor = before
         try:
@@ -129,16 +134,18 @@ class Unit:
         except Exception as error:  # noqa: BLE001 - whatever it is, the unit has no list
             print(f"    {type(error).__name__}: {error}", file=sys.stderr)
             tally.inconsistent += 1
-            return
+            return before
         tally.inconsistent += not whole
         if any(word.endswith(IN_FORCE) for word in words):
             tally.lost += found != self.night
         state = read_state(self.store / STATE_NAME)
         kept = STEPS["S4"] in "\n".join(words)  # S3 has ended
         expected = self.now if kept else floor
-        tally.regressions += state is None or state.floor is None or state.floor < expected
+        found_floor = None if state is None else state.floor
+        tally.regressions += found_floor is None or (expected is not None and found_floor < expected)
+        return found, found_floor
 
-    def heal(self, tally: Tally) -> tuple[int, datetime | None]:
+    def heal(self, tally: Tally) -> Standing:
         """The next honest sync; what stands after it."""
         config = SyncConfig(self.server.url, self.publisher.root, self.store)
         try:
@@ -175,8 +182,9 @@ def kills(count: int, seed: int) -> Tally:
                 tally.hits[next((s for s, text in STEPS.items() if words[-1].startswith(text)), step)] += 1
             else:
                 tally.hits["none: it had ended"] += 1
-            unit.look(words, standing, tally)
-            standing = unit.heal(tally)
+            standing = unit.look(words, standing, tally)
+            if number % HEAL_EVERY == HEAL_EVERY - 1:
+                standing = unit.heal(tally)
             _progress(number + 1, count, tally)
         unit.server.shutdown()
     return tally
@@ -204,8 +212,7 @@ def cuts(count: int, seed: int) -> Tally:
                 wait = rng.uniform(0.0, lasts * 1.3)
                 words = unit.killed(lambda _word: None, lambda wait=wait: _cut(mount, wait))
                 tally.hits["after the end" if words and words[-1] == "done" else "in a sync"] += 1
-                _run("umount", str(mount))
-                _run("mount", "-o", "loop", str(image), str(mount))
+                _remount(image, mount)
                 unit.look(words, standing, tally)
                 standing = unit.heal(tally)
                 _progress(number + 1, count, tally)
@@ -222,6 +229,23 @@ def _cut(mount: Path, wait: float) -> None:
         fcntl.ioctl(descriptor, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
     finally:
         os.close(descriptor)
+
+
+def _remount(image: Path, mount: Path) -> None:
+    """Start again from what is in the image.
+
+    A process in a mount namespace of its own may hold the stopped file system for a moment; mounted meanwhile
+    it would be the same one, stopped still.
+    """
+    for _ in range(60):
+        _run("umount", str(mount))
+        _run("mount", "-o", "loop", str(image), str(mount))
+        try:
+            (mount / "alive").write_bytes(b"")
+            return
+        except OSError:
+            time.sleep(1)
+    raise SystemExit("the file system does not come back: something holds it")
 
 
 def _run(*command: str) -> None:

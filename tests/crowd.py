@@ -104,7 +104,8 @@ async def _ask(line: Line, address: str, port: int, tally: Counter[str]) -> None
         tally["asked"] += len(line.request)
         head = await reader.readuntil(b"\r\n\r\n")
         length = _LENGTH.search(head)
-        body = await reader.readexactly(int(length[1]) if length and line.status != 304 else 0)
+        bare = line.status == 304 or line.request.startswith(b"HEAD ")
+        body = await reader.readexactly(int(length[1]) if length and not bare else 0)
         tally["answered"] += len(head) + len(body)
     finally:
         writer.close()  # first, as the client does

@@ -364,6 +364,15 @@ class _Handler(SimpleHTTPRequestHandler):
     def __init__(self, request: Any, client: Any, server: Server) -> None:
         super().__init__(request, client, server, directory=str(server.directory))
 
+    def do_HEAD(self) -> None:
+        """Faults answer to GET alone, which follows whatever is not simply missing."""
+        if any(self.path.endswith(end) for end in self.server.faults):
+            self.send_error(405)
+            return
+        if not (self.server.directory / self.path.lstrip("/")).exists():
+            self.server.asked.append(self.path)
+        super().do_HEAD()
+
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
         for end, fault in self.server.faults.items():

@@ -5,7 +5,8 @@ Signatures were checked before; here the content is. The rules this module keeps
 * Bytes in, an :class:`Accepted` out, or a RefusedError that names the place. No clock and no network; of
   files only segments, which may be too large to hold.
 * All or nothing. There is no partly accepted list.
-* A list without keys is never installed, and a segment that the index names must be there, whole and sorted.
+* A list without keys of the store's own environment is never installed, and a segment that the index names
+  must be there, whole and sorted.
 * Every bundle of rules must load here, before the first scan asks for it.
 * What the list says about a CSCA's key is what the certificate says, or nothing is installed.
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from trustsync.advisories import Advisory, decode_advisories
 from trustsync.canonical import TargetError
 from trustsync.declarations import decode_policy, decode_recognition
+from trustsync.environments import Environment
 from trustsync.errors import Alarm, RefusedError
 from trustsync.layout import (
     ADVISORIES_PATH,
@@ -40,7 +42,7 @@ from trustsync.segments import (
     check_segment_file,
     decode_index,
 )
-from trustsync.targets import PRODUCTION, AuthorityRecord, KeyRecord, decode_keys
+from trustsync.targets import AuthorityRecord, KeyRecord, PublishedKeys, decode_keys
 from trustsync.trial import TrialCase, decode_trial
 from verifier.keys import KeyRefusedError, load_spki
 from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
@@ -56,7 +58,8 @@ MAX_SCOPE = 80
 class Accepted:
     """The content of one list, every part of it checked.
 
-    recognition, limits: ``None`` where the list does not say. trial: certificates to try it with, see
+    keys, authorities: of both environments; only those of ``environment`` may be believed. recognition,
+    limits: ``None`` where the list does not say. trial: certificates to try it with, see
     :mod:`trustsync.trial`. advisories: about the software of units.
     """
 
@@ -68,6 +71,7 @@ class Accepted:
     limits: Limits | None = None
     trial: tuple[TrialCase, ...] = ()
     advisories: tuple[Advisory, ...] = ()
+    environment: Environment = Environment.PRODUCTION
 
 
 def accept(
@@ -75,18 +79,20 @@ def accept(
     *,
     segment_file: Callable[[str], Path] | None = None,
     known: Set[str] = frozenset(),
+    environment: Environment = Environment.PRODUCTION,
 ) -> Accepted:
     """The list that these targets are, or a RefusedError.
 
     targets: by path. segment_file: where a segment lies as a file; without it segments are among the targets.
     known: paths of segments that were accepted before with these very bytes (by their hash) and record, whose
-    order need not be looked at again.
+    order need not be looked at again. environment: of the store; whose keys must be sound, and be there.
     """
     try:
         # 1. Keys and authorities, 2. rules: canonical, counted, not empty; each key sound enough to be asked.
         published = decode_keys(_present(targets, KEYS_PATH))
-        _check_keys(published.keys)
-        _check_authorities(published.authorities)
+        believed = _of_environment(published, environment)
+        _check_keys(believed.keys)
+        _check_authorities(believed.authorities)
         bundles = decode_bundles(_present(targets, RULES_PATH))
         # 3. The index, 4. every segment that it names, and what keys ask of them.
         segments = list_segments(_present(targets, REVOCATION_INDEX_PATH))
@@ -112,6 +118,7 @@ def accept(
             None if policy is None else decode_policy(policy),
             () if trial is None else decode_trial(trial),
             () if weak is None else decode_advisories(weak),
+            environment,
         )
     except (TargetError, BundleError) as error:
         raise _refused(error) from error
@@ -125,12 +132,23 @@ def _check_allowed(keys: tuple[KeyRecord, ...], segments: tuple[SegmentRecord, .
         )
 
 
+def _of_environment(published: PublishedKeys, environment: Environment) -> PublishedKeys:
+    """What of a list may be believed in this environment. Raises RefusedError when that is nothing.
+
+    Such a list would refuse everybody, and to this store it is as empty as one without a row.
+    """
+    keys = tuple(record for record in published.keys if record.environment == environment)
+    authorities = tuple(record for record in published.authorities if record.environment == environment)
+    if not keys and not authorities:
+        raise _refused(f"{KEYS_PATH}: no key and no CSCA in it is of the environment {environment}")
+    return PublishedKeys(keys, authorities)
+
+
 def _check_keys(records: tuple[KeyRecord, ...]) -> None:
     """Raise RefusedError for a key that could verify nothing, or anything (a low-order point)."""
     for record in records:
         try:
-            if record.environment == PRODUCTION:
-                load_spki(record.key.spki)
+            load_spki(record.key.spki)
         except KeyRefusedError as error:
             raise _refused(f"{KEYS_PATH}: the key of KID {record.key.kid.hex()}: {error}") from error
 
@@ -140,12 +158,11 @@ def _check_authorities(records: tuple[AuthorityRecord, ...]) -> None:
 
     A signer finds its CSCA by the listed key identifier, and the certificate proves it: the two must be one.
     """
-    believed = [record.authority for record in records if record.environment == PRODUCTION]
-    if not believed:
+    if not records:
         return
     from verifier.chain import load_authority  # a list without a CSCA needs none of it
 
-    for listed in believed:
+    for listed in (record.authority for record in records):
         where = f"{KEYS_PATH}: the CSCA with key identifier {listed.key_id.hex()}"
         try:
             found = load_authority(listed.certificate, source=listed.source)

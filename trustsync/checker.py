@@ -88,6 +88,7 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
     """Accept the staged list and write its database."""
     from trustsync import content, generation
     from trustsync.acceptance import accept
+    from trustsync.environments import Environment
     from trustsync.sets import TargetSet
 
     staged = Path(request["staged"])
@@ -96,6 +97,7 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
         documents,
         segment_file=lambda path: generation.target_file(staged, path),
         known=frozenset(request["known"]),
+        environment=Environment(request["environment"]),
     )
     counts = {
         "trust": len(accepted.keys) + len(accepted.authorities),
@@ -122,20 +124,23 @@ def _try(request: Mapping[str, Any]) -> dict[str, Any]:
     """Load the new generation as a reader does, judge what must pass and what must not; whom it takes
     back."""
     from trustsync import generation
+    from trustsync.environments import Environment
     from trustsync.errors import Alarm, RefusedError, StoreError
     from trustsync.facts import Slot
     from trustsync.layout import SELF_TEST_PATH
     from trustsync.store import denial_of, load_slot
-    from trustsync.trial import TrialError, decode_trial, try_list
+    from trustsync.trial import TrialError, decode_trial, own_cases, try_list
     from verifier.trust import KeyStatus
 
-    store = Path(request["store"])
+    store, environment = Path(request["store"]), Environment(request["environment"])
     signed_at = datetime.fromisoformat(request["signed_at"])
     slot = Slot(request["number"], request["digest"], signed_at)
     trial = generation.target_file(generation.directory_of(store, slot.number), SELF_TEST_PATH)
     try:
-        loaded, _ = load_slot(store, slot)
+        loaded, _ = load_slot(store, slot, environment)
         cases = decode_trial(trial.read_bytes()) if trial.exists() else ()
+        if environment is Environment.TEST:
+            cases = own_cases(loaded.trust, cases)
         tried = try_list(loaded.trust, cases)
     except (TrialError, StoreError) as error:
         raise RefusedError(

@@ -5,6 +5,7 @@ The rules this module keeps:
 * Results on stdout, talk on stderr; ``--json`` gives one object.
 * ``once`` and ``import`` exit 0 when the list in force is the published one, 1 when it could not be had, 2 on
   wrong use; ``status`` exits 0 (FRESH, STALE-1), 10 (STALE-2, STALE-3) or 40; ``verify`` 0 or 40.
+* Test trust has a store of its own, and is asked for by ``--training``, which is said loudly each time.
 * What a person does to a unit is written down with a name: imports, confirmations of the clock, alarms seen.
 
     vaxgate-sync once --url http://127.0.0.1:8000 --root root.json
@@ -26,6 +27,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trustsync.environments import Environment, check_environment
 from trustsync.errors import Alarm, BusyError, RefusedError, SettingsError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, StoreState, read_state
 from trustsync.paths import TrustSettings, load_settings, trust_dir
@@ -52,12 +54,17 @@ _EXAMPLES = """examples:
   vaxgate-sync import /media/stick/trust --by "Nguyễn Thị Hoa"
   vaxgate-sync status --json --at 2021-11-30T12:00:00Z
   vaxgate-sync verify
+  vaxgate-sync once --training         TEST trust, into the store of training: nobody is let in by it
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with these arguments and return its exit status."""
     options = _parser().parse_args(argv)
+    if options.training:
+        print(
+            "vaxgate-sync: TRAINING: this is the store of test trust; nobody is let in by it", file=sys.stderr
+        )
     try:
         return int(options.run(options))
     except SettingsError as error:
@@ -78,11 +85,12 @@ def _once(options: argparse.Namespace) -> int:
     from trustsync import timesources
     from trustsync.schedule import is_due
 
-    settings = load_settings(options.config)
+    settings = _settings(options)
     url = options.url or settings.url
     if not url:
         raise SettingsError(
-            "the repository is not named; give --url and --root, or url and root in [trust] of vaxgate.toml"
+            "the repository is not named; give --url and --root, or url and root in "
+            f"{_section(settings)} of vaxgate.toml"
         )
     now = options.at or datetime.now(UTC)
     store = _store(options, settings)
@@ -139,7 +147,7 @@ def _note_clock(store: Path, state: StoreState, settings: TrustSettings) -> None
 def _import(options: argparse.Namespace) -> int:
     from trustsync import timesources
 
-    settings = load_settings(options.config)
+    settings = _settings(options)
     folder: Path = options.folder
     if not (folder / "metadata").is_dir():
         raise SettingsError(
@@ -199,7 +207,10 @@ def _note(
             rng=random.Random(),  # noqa: S311 - jitter, no secret
             zone=settings.time_zone,
         )
-        with single_instance(config.store), StateDatabase(config.store / STATE_NAME) as database:
+        with (
+            single_instance(config.store),
+            StateDatabase(config.store / STATE_NAME, config.environment) as database,
+        ):
             if imported is not None:
                 who, outcome = imported
                 database.record_operation(now, who, "import", f"{config.folder}: {outcome}")
@@ -272,10 +283,11 @@ def _status(options: argparse.Namespace) -> int:
     from trustsync.status import read_status
     from verifier.clocks import Reading
 
-    settings = load_settings(options.config)
+    settings = _settings(options)
     store = _store(options, settings)
     now = options.at or datetime.now(UTC)
-    status = read_status(store, now, seed=settings.seed, clock=Reading(now) if options.at else None)
+    clock = Reading(now) if options.at else None
+    status = read_status(store, now, seed=settings.seed, clock=clock, environment=settings.environment)
     if options.json:
         _tell(status.as_json() | {"store": str(store)})
     else:
@@ -287,8 +299,10 @@ def _verify(options: argparse.Namespace) -> int:
     """Every byte of the generation in force, and of the one before it, against its digest."""
     from trustsync import generation
 
-    store = _store(options, load_settings(options.config))
+    settings = _settings(options)
+    store = _store(options, settings)
     state = read_state(store / STATE_NAME) or StoreState()
+    check_environment(state.environment, settings.environment, store)
     answer: dict[str, Any] = {"ok": state.active is not None, "generations": []}
     for slot in (state.active, state.previous):
         if slot is None:
@@ -316,7 +330,8 @@ def _for_people(status: Status, store: Path) -> str:
     state = status.state
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
         state = f"\x1b[{_COLOURS[status.exit_code]}m{state}\x1b[0m"
-    lines = [f"state       {state}", f"clock       {status.clock.value}", f"store       {store}"]
+    lines = [f"environment {status.environment}"] if status.environment is Environment.TEST else []
+    lines += [f"state       {state}", f"clock       {status.clock.value}", f"store       {store}"]
     if status.signed_at is not None and status.age_s is not None:
         lines.append(f"signed at   {_iso(status.signed_at)} ({_ago(status.age_s)})")
     if status.generation is not None:
@@ -362,15 +377,21 @@ def _config(
 
     root = options.root or settings.root
     if not root:
-        raise SettingsError("the pinned root is not named; give --root, or root in [trust] of vaxgate.toml")
+        raise SettingsError(
+            f"the pinned root is not named; give --root, or root in {_section(settings)} of vaxgate.toml"
+        )
     pinned = None if settings.tls_roots is None else _read(settings.tls_roots, "the TLS roots")
+    store = _store(options, settings)
+    # Before anything: what is written down round a sync must not reach a store of another kind.
+    check_environment(_known_state(store).environment, settings.environment, store)
     return SyncConfig(
         url=url,
         root=_root_bytes(root),
-        store=_store(options, settings),
+        store=store,
         tls=None if pinned is None else tls_context(pinned),
         seed=settings.seed,
         folder=folder,
+        environment=settings.environment,
     )
 
 
@@ -379,9 +400,11 @@ def _database(options: argparse.Namespace) -> Any:
     from trustsync.state import StateDatabase
     from trustsync.sync import single_instance
 
-    store = _store(options, load_settings(options.config))
+    settings = _settings(options)
+    store = _store(options, settings)
     if not (store / STATE_NAME).exists():
         raise SettingsError(f"{store}: no trust store; sync first")
+    check_environment(_known_state(store).environment, settings.environment, store)
 
     @contextlib.contextmanager
     def opened() -> Any:
@@ -402,10 +425,18 @@ def _who(options: argparse.Namespace) -> str:
     return str(name.strip())
 
 
+def _settings(options: argparse.Namespace) -> TrustSettings:
+    return load_settings(options.config, Environment.TEST if options.training else Environment.PRODUCTION)
+
+
+def _section(settings: TrustSettings) -> str:
+    return "[training]" if settings.environment is Environment.TEST else "[trust]"
+
+
 def _store(options: argparse.Namespace, settings: TrustSettings) -> Path:
     if options.store is not None:
         return Path(options.store)
-    return settings.store or trust_dir()
+    return settings.store or trust_dir(settings.environment)
 
 
 def _read(path: Path, what: str) -> bytes:
@@ -513,7 +544,7 @@ def _parser() -> argparse.ArgumentParser:
         "status --json --at 2021-11-30T12:00:00Z",
     )
     status.add_argument("--at", type=_instant, metavar="INSTANT", help="as of this instant (default: now)")
-    verb(
+    verify = verb(
         "verify",
         _verify,
         "hold every byte of the list in force against its digest",
@@ -537,6 +568,13 @@ def _parser() -> argparse.ArgumentParser:
     acknowledge.add_argument("alarm", type=Alarm, metavar="ALARM", help=", ".join(Alarm))
     for each in (imported, confirm, acknowledge):
         each.add_argument("--by", metavar="NAME", help="who does this (default: the user of this session)")
+    for each in (once, imported, status, verify, confirm, acknowledge):
+        each.add_argument(
+            "--training",
+            action="store_true",
+            help="TEST trust, for training: the store trust-test, the section [training]. It never takes a "
+            "key of production, and a unit of production never opens it",
+        )
     seed = verb(
         "seed",
         _seed,
@@ -544,6 +582,7 @@ def _parser() -> argparse.ArgumentParser:
         "Whoever builds an image puts the folder at /usr/share/vaxgate/seed.",
         "seed build/seed",
     )
+    seed.set_defaults(training=False)  # an image brings no test trust along
     seed.add_argument("out", type=Path, metavar="OUT", help="folder that is not there yet")
     return parser
 

@@ -5,6 +5,7 @@ The rules this module keeps:
 * Written beside the targets it was made of, then never changed; the generation's digest covers it.
 * A database of an earlier release stays readable: an upgraded unit judges by it until the next sync. What it
   has no column or table for, the lists of its day did not say.
+* Keys and CSCAs of the store's own environment alone are written: those of the other one cannot be loaded.
 * Documents that are read as they are (rules, recognition, policy) are kept as they were signed.
 
     write_content(directory / "generation.db", accepted, documents, sets)
@@ -27,11 +28,11 @@ from trustsync.acceptance import Accepted
 from trustsync.advisories import Advisory, decode_advisories
 from trustsync.canonical import TargetError
 from trustsync.declarations import decode_policy, decode_recognition
+from trustsync.environments import ENVIRONMENT_TABLE, Environment, environment_in
 from trustsync.errors import StoreError
 from trustsync.layout import ADVISORIES_PATH, POLICY_PATH, RECOGNITION_PATH, RULES_PATH
 from trustsync.segments import SegmentRecord
 from trustsync.sets import TargetSet, sets_in
-from trustsync.targets import PRODUCTION, TEST
 from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
 from verifier.recognition import Recognition
 from verifier.trust import (
@@ -55,7 +56,7 @@ class Content:
 
     test_kids: of keys by :func:`verifier.trust.key_name`, of CSCAs by :func:`verifier.trust.authority_scope`.
     recognition: ``None`` where nobody has said whom the country recognises. limits: ages by a signed policy.
-    advisories: about the software of units.
+    advisories: about the software of units. environment: of every key and CSCA here.
     """
 
     keys: tuple[TrustedKey, ...]
@@ -67,6 +68,7 @@ class Content:
     recognition: Recognition | None = None
     limits: Limits | None = None
     advisories: tuple[Advisory, ...] = ()
+    environment: Environment = Environment.PRODUCTION
 
 
 def load_content(path: Path) -> Content:
@@ -82,6 +84,7 @@ def load_content(path: Path) -> Content:
             documents = _documents(connection)
             segments = tuple(map(_segment, connection.execute("SELECT * FROM segments ORDER BY path")))
             sets = sets_in(connection)
+            environment = environment_in(connection)
         said, policy, weak = map(documents.get, (RECOGNITION_PATH, POLICY_PATH, ADVISORIES_PATH))
         return Content(
             keys,
@@ -93,6 +96,7 @@ def load_content(path: Path) -> Content:
             None if said is None else decode_recognition(said),
             None if policy is None else decode_policy(policy),
             () if weak is None else decode_advisories(weak),
+            environment,
         )
     except (sqlite3.Error, BundleError, TargetError, ValueError, KeyError, IndexError) as error:
         raise StoreError(
@@ -129,12 +133,15 @@ def write_content(
         db = Database(connection, execute_plugins=False)
         with db.atomic():
             db.create_table("keys", _KEY_COLUMNS).insert_all(
-                _key_row(record.key) for record in accepted.keys if record.environment == PRODUCTION
+                _key_row(record.key) for record in accepted.keys if record.environment == accepted.environment
             )
             db.create_table("authorities", _AUTHORITY_COLUMNS).insert_all(
                 _authority_row(record.authority)
                 for record in accepted.authorities
-                if record.environment == PRODUCTION
+                if record.environment == accepted.environment
+            )
+            db.create_table(ENVIRONMENT_TABLE, {"environment": str}).insert(
+                {"environment": accepted.environment.value}
             )
             db.create_table("test_kids", {"kid": bytes}, pk="kid").insert_all(
                 {"kid": name} for name in _test_names(accepted)
@@ -209,9 +216,14 @@ _AUTHORITY_COLUMNS: dict[str, Any] = {
 
 
 def _test_names(accepted: Accepted) -> list[bytes]:
-    """What a test environment's keys and CSCAs are called, for the answer "a sample"."""
-    keys = {key_name(r.key.kid, r.key.issuer) for r in accepted.keys if r.environment == TEST}
-    authorities = {authority_scope(r.authority.key_id) for r in accepted.authorities if r.environment == TEST}
+    """What a test environment's keys and CSCAs are called, for the answer "a sample" of a unit of
+    production."""
+    if accepted.environment is Environment.TEST:
+        return []
+    keys = {key_name(r.key.kid, r.key.issuer) for r in accepted.keys if r.environment == Environment.TEST}
+    authorities = {
+        authority_scope(r.authority.key_id) for r in accepted.authorities if r.environment == Environment.TEST
+    }
     return sorted(keys | authorities)
 
 

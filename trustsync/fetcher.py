@@ -47,6 +47,7 @@ _AS_WRITTEN = "/%?@!$&'()*+,;=:~"  # what stands in an address as it is; anythin
 # Few words: a night without news is mostly headers. No version, which would tell a listener what to try; but
 # a name, since some servers turn away who has none. Who closes first needs no "Connection: close".
 _ALWAYS = {"Accept-Encoding": "identity", "User-Agent": "vaxgate"}
+_ROOT = re.compile(r"/\d+\.root\.json$")  # a version of the root, which may not be there yet
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{0,120}"')  # RFC 9110 8.8.3, ASCII, and short: it is kept
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(?:\d{1,18}|\*)")
 
@@ -157,6 +158,12 @@ class Fetcher(RepositoryFetcher):
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         """The body of ``url`` in chunks; the connection is open and the status known when this returns."""
+        if _ROOT.search(url):
+            # Most nights there is no newer root; with HEAD no page comes that says so.
+            reply = self._ask(url, {}, "HEAD")
+            if reply.status in (403, 404):
+                return self._whole(reply, url).chunks  # raises
+            reply.leave()
         headers, held = {}, b""
         for end, (validator, body) in self._conditional.items():
             etag = validator.partition(" ")[0]
@@ -182,7 +189,7 @@ class Fetcher(RepositoryFetcher):
         if _ETAG.fullmatch(etag):
             self._etags[url] = _bound(etag, came.hexdigest())
 
-    def _ask(self, url: str, headers: Mapping[str, str]) -> _Reply:
+    def _ask(self, url: str, headers: Mapping[str, str], method: str = "GET") -> _Reply:
         """Send one request; the status is known when this returns."""
         parts = _checked(url)
         pace = _Pace(self._limits, self._deadline, url)
@@ -194,7 +201,7 @@ class Fetcher(RepositoryFetcher):
             path = quote(parts.path or "/", _AS_WRITTEN) + (
                 f"?{quote(parts.query, _AS_WRITTEN)}" if parts.query else ""
             )
-            connection.request("GET", path, headers=_ALWAYS | dict(headers))
+            connection.request(method, path, headers=_ALWAYS | dict(headers))
             response = connection.getresponse()
         except (OSError, ValueError, http.client.HTTPException) as error:
             raw.close()

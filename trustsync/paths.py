@@ -3,10 +3,12 @@
 The rules this module keeps:
 
 * One data directory: ``VAXGATE_DATA``, else ``.vaxgate`` in a checkout, else ``/var/lib/vaxgate``.
-* The trust store is one directory in it, written by the sync alone.
-* Settings come from the command line first, then from ``[trust]`` of ``vaxgate.toml``.
+* The trust store is one directory in it, written by the sync alone. Test trust, for training, has a directory
+  and settings of its own, and no seed.
+* Settings come from the command line first, then from ``[trust]`` or ``[training]`` of ``vaxgate.toml``.
 
     trust_dir()                          # .../trust
+    trust_dir(Environment.TEST)          # .../trust-test
     settings = load_settings(Path("vaxgate.toml"))
     settings.url, settings.root, settings.store
 """
@@ -21,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from trustsync.environments import Environment
 from trustsync.errors import SettingsError
 
 CONFIG_NAME = "vaxgate.toml"
@@ -36,7 +39,7 @@ class TrustSettings:
 
     url: of the repository. root: file of the pinned root. store: directory. seed: directory of the image's
     seed. tls_roots: PEM file; only these may vouch for the server. rtc: directory of a real-time clock that
-    is believed. time_zone: of the site, whose night is meant.
+    is believed. time_zone: of the site, whose night is meant. environment: what the store is for.
     """
 
     url: str | None = None
@@ -46,6 +49,7 @@ class TrustSettings:
     tls_roots: Path | None = None
     rtc: Path | None = None
     time_zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Asia/Ho_Chi_Minh"))
+    environment: Environment = Environment.PRODUCTION
 
 
 def data_dir(environment: Mapping[str, str] | None = None, cwd: Path | None = None) -> Path:
@@ -57,9 +61,9 @@ def data_dir(environment: Mapping[str, str] | None = None, cwd: Path | None = No
     return here / ".vaxgate" if _is_checkout(here) else _SYSTEM_DATA
 
 
-def trust_dir() -> Path:
-    """The trust store of this machine."""
-    return data_dir() / "trust"
+def trust_dir(environment: Environment = Environment.PRODUCTION) -> Path:
+    """The trust store of this machine, or the one of its training."""
+    return data_dir() / ("trust-test" if environment is Environment.TEST else "trust")
 
 
 def seed_dir() -> Path | None:
@@ -76,20 +80,27 @@ def config_file() -> Path | None:
     return next((path for path in usual if path.is_file()), None)
 
 
-def load_settings(path: Path | None = None) -> TrustSettings:
+def load_settings(
+    path: Path | None = None, environment: Environment = Environment.PRODUCTION
+) -> TrustSettings:
     """The section ``[trust]`` of a configuration file, and the site's zone; keys that it does not name are
     ``None``.
 
-    path: the file; without it the one in force, if there is one. Relative paths in the file are relative to
-    the file. Other sections and keys are the appliance's business. Raises SettingsError when the file
-    cannot be read or one of these keys is not what it must be.
+    path: the file; without it the one in force, if there is one. environment: for test trust, repository,
+    root and store are those of ``[training]``. Relative paths in the file are relative to the file. Other
+    sections and keys are the appliance's business. Raises SettingsError when the file cannot be read or one
+    of these keys is not what it must be.
     """
     path = path or config_file()
-    usual = seed_dir()
+    training = environment is Environment.TEST
+    usual = None if training else seed_dir()
     if path is None:
-        return TrustSettings(seed=usual)
+        return TrustSettings(seed=usual, environment=environment)
     table = _toml(path)
     trust = _texts(table, "trust", ("url", "root", "store", "seed", "tls_roots", "rtc"), path)
+    if training:
+        shared = {name: trust[name] for name in ("tls_roots", "rtc") if name in trust}
+        trust = shared | _texts(table, "training", ("url", "root", "store"), path)
     zone = _texts(table, "site", ("time_zone",), path).get("time_zone")
     files = {name: path.parent / trust[name] for name in trust if name != "url"}
     try:
@@ -104,6 +115,7 @@ def load_settings(path: Path | None = None) -> TrustSettings:
         seed=files.get("seed", usual),
         tls_roots=files.get("tls_roots"),
         rtc=files.get("rtc"),
+        environment=environment,
     )
 
 

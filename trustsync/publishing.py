@@ -47,7 +47,7 @@ from tuf.api.metadata import (  # type: ignore[attr-defined]  # python-tuf re-ex
 )
 
 from trustsync.errors import TrustSyncError
-from trustsync.files import write_if_different
+from trustsync.files import sweep_unfinished, write_if_different
 from trustsync.layout import REVOCATION_INDEX_PATH, SIGNED_AT_FIELD
 from trustsync.segments import SegmentRecord, decode_index
 from verifier.times import written
@@ -243,7 +243,11 @@ def standing_segments(ledger: Ledger, find: Callable[[str, str], bytes | None]) 
 
 
 def lay_out(public: Path, files: Mapping[str, bytes], ledger: Ledger) -> None:
-    """Write the repository's files: targets, then versioned metadata, then the timestamp."""
+    """Write the repository's files: targets, then versioned metadata, then the timestamp.
+
+    To be called by one process at a time: what another one left unfinished is swept.
+    """
+    sweep_unfinished(public)
     for path, data in files.items():
         write_if_different(public / TARGETS / hashed_name(path, data), data)
     last = b""

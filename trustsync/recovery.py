@@ -4,18 +4,20 @@ The rules this module keeps:
 
 * Nothing is believed because it lies on the card. A generation counts when its metadata verify from the
   pinned root on, its targets are the signed ones, and every byte is that of its manifest.
+* Test trust is never made production trust by a loss, nor the other way round.
 * The newest generation that counts gives back the list in force, the rollback floor and the clock floor. What
   only the database knew (denied keys, alarms, who did what) is gone, and it is said that it is.
 * The damaged file is moved aside, never overwritten.
 
-    proven = prove(directory_of(store, 7), root)
+    proven = prove(directory_of(store, 7), root, Environment.PRODUCTION)
     proven.metadata, proven.signed_at, proven.digest
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +37,7 @@ from tuf.ngclient.config import EnvelopeType
 
 from trustsync import generation
 from trustsync.client import signed_at
+from trustsync.environments import Environment, check_environment, read_environment
 from trustsync.errors import RefusedError, StoreError
 from trustsync.facts import STATE_NAME, Slot
 from trustsync.state import ROOT, TIMESTAMP, StateDatabase, StoredMetadata
@@ -61,8 +64,10 @@ def write_metadata(staged: Path, metadata: tuple[StoredMetadata, ...]) -> None:
         (directory / f"{name}.json").write_bytes(item.data)
 
 
-def prove(directory: Path, root: bytes) -> Proven:
-    """Hold a generation against the pinned root. Raises StoreError, saying why it does not count.
+def prove(directory: Path, root: bytes, environment: Environment) -> Proven:
+    """Hold a generation against the pinned root, and what it is for against the environment that is meant.
+
+    Raises StoreError, saying why it does not count.
 
     Expiry is judged at the instant of its own timestamp: what was good then may stay in force, and ages.
     """
@@ -71,6 +76,7 @@ def prove(directory: Path, root: bytes) -> Proven:
         faults = generation.inspect(directory, digest).faults
         if faults:
             raise StoreError(f"{directory}: {', '.join(faults)} not as written")
+        check_environment(read_environment(directory / generation.DATABASE), environment, directory)
         metadata = _read_metadata(directory / generation.METADATA)
         timestamp = _verify(root, metadata)
         _check_targets(directory, metadata)
@@ -79,16 +85,23 @@ def prove(directory: Path, root: bytes) -> Proven:
         raise StoreError(f"{directory} does not count: {error}") from error
 
 
-def rebuild(store: Path, root: bytes, now: datetime) -> StateDatabase:
-    """A new state database in place of a damaged one, which is moved aside."""
+def rebuild(store: Path, root: bytes, now: datetime, environment: Environment) -> StateDatabase:
+    """A new state database in place of a damaged one, which is moved aside.
+
+    Raises StoreError, having changed nothing, where every generation here is of another environment.
+    """
     path = store / STATE_NAME
+    directories = sorted((store / "generations").glob("*"), reverse=True)
+    kinds = set(_environments(directories))
+    if kinds and environment not in kinds:
+        check_environment(kinds.pop(), environment, store)
     for name in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
         if name.exists():
             name.replace(name.with_name(f"{name.name}.damaged"))
-    database = StateDatabase(path)
-    for directory in sorted((store / "generations").glob("*"), reverse=True):
+    database = StateDatabase(path, environment)
+    for directory in directories:
         try:
-            proven = prove(directory, root)
+            proven = prove(directory, root, environment)
         except StoreError:
             continue
         slot = Slot(int(directory.name), proven.digest, proven.signed_at)
@@ -96,6 +109,13 @@ def rebuild(store: Path, root: bytes, now: datetime) -> StateDatabase:
         break
     database.record_operation(now, "vaxgate-sync", "state database made anew", "the one before was damaged")
     return database
+
+
+def _environments(directories: Iterable[Path]) -> Iterator[Environment]:
+    """What the generations that can be read say they are for."""
+    for directory in directories:
+        with contextlib.suppress(StoreError):
+            yield read_environment(directory / generation.DATABASE)
 
 
 def _read_metadata(directory: Path) -> tuple[StoredMetadata, ...]:

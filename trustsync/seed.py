@@ -7,6 +7,7 @@ The rules this module keeps:
 
 * A seed is an old list and nothing more: its age counts from its signature, as that of any other list.
 * What is in force is a generation of this unit wherever one is whole; the seed comes last.
+* A seed is of production: an image brings no test trust along.
 * A unit that has never synced knows by its seed that it is at least as late as its image, and refuses a list
   that is older than the seed.
 
@@ -24,6 +25,7 @@ from datetime import datetime
 from pathlib import Path
 
 from trustsync import generation
+from trustsync.environments import Environment, check_environment
 from trustsync.errors import NoListError, SettingsError, StoreError
 from trustsync.facts import STATE_NAME, Slot, read_state
 from verifier.times import written
@@ -61,12 +63,13 @@ def read_seed(directory: Path | None) -> Seed | None:
 def write_seed(store: Path, out: Path, now: datetime) -> Seed:
     """Copy the generation in force into ``out``, for the image. now: when the image is made.
 
-    Raises NoListError, StoreError when the generation is not whole, SettingsError when ``out`` is there
-    already.
+    Raises NoListError, StoreError when the generation is not whole or is of test trust, SettingsError when
+    ``out`` is there already.
     """
     state = read_state(store / STATE_NAME)
     if state is None or state.active is None:
         raise NoListError(f"no trust list was ever installed in {store}; nothing can be a seed. Sync first")
+    check_environment(state.environment, Environment.PRODUCTION, store)
     if out.exists():
         raise SettingsError(f"{out} is there already; name a folder that is not")
     slot = state.active

@@ -49,7 +49,8 @@ class StoredMetadata:
 class StateDatabase:
     """The writer. Made by whoever holds the store's lock; creates the file when there is none.
 
-    environment: of a store that is made now; one that is there keeps its own. Raises StoreError when the file is not our database or cannot be written.
+    environment: of a store that is made now; one that is there keeps its own. Raises StoreError when the file
+    is not our database or cannot be written.
     """
 
     def __init__(self, path: Path, environment: Environment = Environment.PRODUCTION) -> None:
@@ -262,9 +263,12 @@ class StateDatabase:
         )
 
     def _set(self, **values: Any) -> None:
-        """Change the one row, and seal it anew."""
+        """Change the one row, and seal it anew. A row that is damaged is not sealed as if it were sound."""
         cursor = self._db.execute("SELECT * FROM state")
-        row = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True)) | values
+        row = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True))
+        if row["seal"] not in (None, seal_of(row)):
+            raise ValueError("its one row is not as it was written")
+        row |= values
         row["seal"] = seal_of(row)
         self._insert("state", **row)
 

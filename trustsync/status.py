@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from trustsync.advisories import Advisory, matches, normalised
+from trustsync.environments import Environment
 from trustsync.errors import Alarm, NoListError, StoreError
 from trustsync.facts import STATE_NAME, Operation, RaisedAlarm, StoreState, read_state
 from trustsync.sets import TargetSet
@@ -44,7 +45,7 @@ class Status:
 
     state: a ListState's word, ``NO_LIST`` or ``CORRUPT``. now: when it was asked. origin: which generation
     answers. advisories: those that concern this unit. failures: syncs in a row that failed. operations: what
-    people did to the store, the newest first.
+    people did to the store, the newest first. environment: what the store is for.
     """
 
     state: str
@@ -61,6 +62,7 @@ class Status:
     alarms: tuple[RaisedAlarm, ...]
     operations: tuple[Operation, ...]
     advisories: tuple[Advisory, ...]
+    environment: Environment
 
     @property
     def age_s(self) -> int | None:
@@ -76,6 +78,7 @@ class Status:
         """The object of ``--json``; instants in ISO form, UTC."""
         return {
             "state": self.state,
+            "environment": self.environment.value,
             "signed_at": iso(self.signed_at),
             "age_s": self.age_s,
             "clock": self.clock.value,
@@ -116,11 +119,13 @@ def read_status(
     seed: Path | None = None,
     clock: Reading | None = None,
     opened: TrustStore | None = None,
+    environment: Environment = Environment.PRODUCTION,
 ) -> Status:
     """The status of the store in this directory at ``now``, every byte of the list in force looked at.
 
     seed: of the image. clock: the machine's, where it is not to be read here: ``now`` was given by hand.
-    opened: the store as this process has it open, whose bytes were looked at when it was opened.
+    opened: the store as this process has it open, whose bytes were looked at when it was opened. environment:
+    what the store must be for.
     """
     from trustsync.timesources import reading
 
@@ -128,7 +133,7 @@ def read_status(
     snapshot = None
     try:
         state = read_state(path / STATE_NAME) or state
-        snapshot = (opened or open_store(path, seed)).current()
+        snapshot = (opened or open_store(path, seed, environment)).current()
         word, error = (snapshot.trust.state(now) or ListState.EXPIRED).value, state.last_error
     except NoListError:
         word, error = NO_LIST, state.last_error
@@ -153,6 +158,7 @@ def read_status(
         alarms=alarms,
         operations=state.operations,
         advisories=matches(snapshot.advisories, _installed()) if snapshot and snapshot.advisories else (),
+        environment=state.environment or environment,
     )
 
 

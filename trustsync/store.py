@@ -6,6 +6,8 @@ The rules this module keeps:
 * The generation in force is held against its digest when it is opened; a flipped bit is a StoreError.
 * Where the generation in force is not whole the one before it stands in, and last the seed of the image. A
   snapshot says which it is; its age counts as that of any list, and keys that were withdrawn since stay so.
+* A store, a generation or a seed of another environment than was asked for is never loaded, see
+  :mod:`trustsync.environments`.
 * A new generation is noticed without a restart; looking costs two ``stat`` calls while nothing changed.
 * A missing segment is a gap in revocation, not the end of the list; see :mod:`trustsync.revocation`.
 
@@ -30,6 +32,7 @@ from typing import TypeVar
 from trustsync import generation
 from trustsync.advisories import Advisory
 from trustsync.content import load_content
+from trustsync.environments import Environment, check_environment
 from trustsync.errors import NoListError, StoreError
 from trustsync.facts import STATE_NAME, Denial, Slot, StoreState, read_state, state_signature
 from trustsync.generation import FileIdentity
@@ -65,6 +68,7 @@ class Loaded:
     trust: TrustList
     bundles: tuple[RuleBundle, ...]
     sets: Mapping[str, TargetSet]
+    environment: Environment
     advisories: tuple[Advisory, ...] = ()
 
 
@@ -75,6 +79,7 @@ class TrustSnapshot:
     signed_at: of the list in force. floor: it is at least this late, and clock: what else is known of time.
     sets: what each role published. origin: whether the generation in force is answered from, or one that
     stands in for it; then fault says why. advisories: known weaknesses of the software of units.
+    environment: of every key in it.
     """
 
     trust: TrustList
@@ -87,13 +92,19 @@ class TrustSnapshot:
     origin: Origin = Origin.ACTIVE
     fault: str | None = None
     advisories: tuple[Advisory, ...] = ()
+    environment: Environment = Environment.PRODUCTION
 
 
 class TrustStore:
-    """An open store. Safe to share between threads. seed: of the image, if there is one."""
+    """An open store. Safe to share between threads. seed: of the image, if there is one. environment: the
+    only one whose keys may come from here.
+    """
 
-    def __init__(self, path: Path, seed: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, seed: Path | None = None, environment: Environment = Environment.PRODUCTION
+    ) -> None:
         self._path = path
+        self._environment = environment
         self._state_path = path / STATE_NAME
         self._seed_path = seed
         self._lock = threading.Lock()
@@ -108,6 +119,7 @@ class TrustStore:
         """The list in force now.
 
         Raises NoListError when none was ever installed, StoreError when it is damaged and nothing stands in.
+        Nothing stands in for a store of another environment.
         """
         with self._lock:
             signature = state_signature(self._state_path)
@@ -145,9 +157,11 @@ class TrustStore:
 
     def _read(self) -> tuple[StoreState, StoreError | None]:
         try:
-            return read_state(self._state_path) or StoreState(), None
+            state = read_state(self._state_path) or StoreState()
         except StoreError as error:
             return StoreState(), error
+        check_environment(state.environment, self._environment, self._path)
+        return state, None
 
     def _first_whole(self, state: StoreState, damage: StoreError | None) -> TrustSnapshot:
         """The best of what is there: the generation in force, the one before it, the seed."""
@@ -185,20 +199,27 @@ class TrustStore:
         if held is not None and held.slot.digest == slot.digest:
             # The same content, confirmed at a later instant.
             return replace(held, slot=slot, trust=replace(held.trust, signed_at=slot.signed_at))
-        loaded, self._seen = load_slot(store, slot, known=self._seen)
+        loaded, self._seen = load_slot(store, slot, self._environment, known=self._seen)
         return loaded
 
 
-def open_store(path: Path, seed: Path | None = None) -> TrustStore:
+def open_store(
+    path: Path, seed: Path | None = None, environment: Environment = Environment.PRODUCTION
+) -> TrustStore:
     """The store in this directory. Nothing is read before :meth:`TrustStore.current` is asked.
 
-    seed: the directory of the image's seed, which answers where nothing else is whole.
+    seed: the directory of the image's seed, which answers where nothing else is whole. environment: what the
+    store must be for. Whoever wants test trust, for training, has to say so.
     """
-    return TrustStore(path, seed)
+    return TrustStore(path, seed, environment)
 
 
 def load_slot(
-    store: Path, slot: Slot, *, known: Mapping[FileIdentity, str] = MappingProxyType({})
+    store: Path,
+    slot: Slot,
+    environment: Environment,
+    *,
+    known: Mapping[FileIdentity, str] = MappingProxyType({}),
 ) -> tuple[Loaded, Mapping[FileIdentity, str]]:
     """A generation of a store, every byte of it held against its digest.
 
@@ -214,6 +235,7 @@ def load_slot(
                 "vouched for. Run a sync: it fetches what is damaged"
             )
     content = load_content(directory / generation.DATABASE)
+    check_environment(content.environment, environment, directory)
     trust = TrustList.of(
         content.keys,
         authorities=content.authorities,
@@ -230,7 +252,8 @@ def load_slot(
         void_from=_void_from(content.sets),
         recognition=content.recognition,
     )
-    return Loaded(slot, trust, content.bundles, content.sets, content.advisories), inspection.seen
+    loaded = Loaded(slot, trust, content.bundles, content.sets, content.environment, content.advisories)
+    return loaded, inspection.seen
 
 
 def _void_from(sets: Mapping[str, TargetSet]) -> datetime:
@@ -262,6 +285,7 @@ def _snapshot(
         origin=origin,
         fault=fault,
         advisories=loaded.advisories,
+        environment=loaded.environment,
     )
 
 

@@ -16,6 +16,7 @@ The rules this module keeps:
 * Until S8 nothing that a reader looks at changes. Killed anywhere, a whole list is in force: old or new.
 * Time for TUF is ``now``, but never before the clock floor, which only signed or authenticated time raises.
 * Whether data may be installed and how old they are stay two questions: see :mod:`trustsync.state`.
+* A store is for production or for training, as it was made; whoever asks for the other one gets nothing.
 * A folder that somebody carries here goes the same way as the network; only its grace differs.
 
     config = SyncConfig(url="http://127.0.0.1:8000", root=root_bytes, store=trust_dir())
@@ -41,6 +42,7 @@ from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]  
 
 from trustsync import generation
 from trustsync.client import IMPORT_GRACE, Repository, check_anchor, is_unfinished, signed_at
+from trustsync.environments import Environment, check_environment, read_environment
 from trustsync.errors import BusyError, DamagedError, RefusedError, SettingsError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, Denial, Slot, StoreState
 from trustsync.fetcher import Fetcher, Limits, RepositoryFetcher
@@ -70,6 +72,7 @@ class SyncConfig:
 
     store: the directory of the trust store. folder: a directory that holds the same files, brought by hand;
     the url is then not asked. limits: of the network. tls: context for ``https``. seed: the image's seed.
+    environment: what the store is for; of the list only keys of this environment are believed.
     """
 
     url: str
@@ -79,6 +82,7 @@ class SyncConfig:
     limits: Limits = field(default_factory=Limits)
     tls: ssl.SSLContext | None = None
     seed: Path | None = None
+    environment: Environment = Environment.PRODUCTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +150,13 @@ def opened_state(config: SyncConfig, now: datetime, say: Progress) -> Iterator[S
     """S0: the state database under the store's lock, made anew where it is damaged, begun from the seed."""
     with single_instance(config.store):
         try:
-            database = StateDatabase(config.store / STATE_NAME)
+            database = StateDatabase(config.store / STATE_NAME, config.environment)
             database.prove()
         except DamagedError as damage:
             say(f"the state database is damaged and is made anew: {damage}")
-            database = rebuild(config.store, config.root, now)
+            database = rebuild(config.store, config.root, now, config.environment)
         with database:
+            check_environment(database.state().environment, config.environment, config.store)
             _begin_from_seed(config, database, say)
             yield database
 
@@ -165,7 +170,8 @@ def _begin_from_seed(config: SyncConfig, database: StateDatabase, say: Progress)
     if database.metadata():
         return
     try:
-        proven = prove(generation.directory_of(seed.directory, seed.slot.number), config.root)
+        directory = generation.directory_of(seed.directory, seed.slot.number)
+        proven = prove(directory, config.root, config.environment)
     except StoreError as error:
         say(f"the seed is not used: {error}")
         return
@@ -222,6 +228,7 @@ class _Run:
                     documents=list(documents),
                     known=sorted(known),
                     sets=_said(sets),
+                    environment=self.config.environment,
                 )
                 # S6.
                 self.say("writing to the card")
@@ -233,7 +240,12 @@ class _Run:
                 self.say("trying the new list")
                 slot = Slot(number, digest, signed)
                 tried = checker.ask(
-                    "try", store=str(self.store), number=number, digest=digest, signed_at=signed.isoformat()
+                    "try",
+                    store=str(self.store),
+                    number=number,
+                    digest=digest,
+                    signed_at=signed.isoformat(),
+                    environment=self.config.environment,
                 )
         # S8.
         self.say(f"putting generation {number} in force")
@@ -317,9 +329,13 @@ class _Run:
         if active is None:
             return None
         try:
-            held = generation.inspect(generation.directory_of(self.store, active.number), active.digest)
+            directory = generation.directory_of(self.store, active.number)
+            held = generation.inspect(directory, active.digest)
+            if generation.DATABASE not in held.faults:  # it may have been put here from another store
+                found = read_environment(directory / generation.DATABASE)
+                check_environment(found, self.config.environment, directory)
         except StoreError as error:
-            self.say(f"the list in force is damaged and will be replaced: {error}")
+            self.say(f"the list in force cannot be used and will be replaced: {error}")
             return None
         if held.faults:
             self.say(f"the list in force is damaged and will be repaired: {', '.join(held.faults)}")

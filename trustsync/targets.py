@@ -48,7 +48,8 @@ _BY_ISSUER = frozenset({Domain.SHC, Domain.NZCP})
 class KeyRecord:
     """One key of the published list, with the environment it belongs to.
 
-    environment: ``production`` or ``test``; a test key is only ever named, never used to verify.
+    environment: ``production`` or ``test``; a unit of production only ever names a test key, and a training
+    unit has no other.
     """
 
     key: TrustedKey
@@ -59,7 +60,7 @@ class KeyRecord:
 class AuthorityRecord:
     """One CSCA of the published list, with the environment it belongs to.
 
-    environment: as in :class:`KeyRecord`; a test CSCA is only ever named, and vouches for nobody.
+    environment: as in :class:`KeyRecord`; on a unit of production a test CSCA vouches for nobody.
     """
 
     authority: Authority

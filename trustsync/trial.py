@@ -8,6 +8,8 @@ The rules this module keeps:
 * The publisher's own cases travel with the list, signed by the role of the keys. They are judged at the
   instant that they name, and no desk can ever see one pass: key and certificate were over before the list was
   made.
+* A store of training tries the cases of its own keys: one repository may serve both kinds of unit, and the
+  other cases speak of keys that such a store must not have.
 * A certificate by a stranger is always tried, also where the publisher gives no case.
 
     cases = decode_trial(data)
@@ -38,6 +40,7 @@ from trustsync.canonical import (
 )
 from verifier.assessment import assess
 from verifier.keys import EDDSA
+from verifier.opening import open_code
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Reason, State
 from verifier.times import written
@@ -100,6 +103,16 @@ def _case(value: Any, where: str) -> TrialCase:
     if (state, reason is None) not in ((State.PASS, True), (State.FAIL, False)):
         raise TargetError(f"{where}: PASS without a reason or FAIL with one is expected")
     return TrialCase(text, at, state, reason)
+
+
+def own_cases(trust: TrustList, cases: Iterable[TrialCase]) -> tuple[TrialCase, ...]:
+    """The cases that name a key of this list, for a store of training."""
+    return tuple(case for case in cases if _named_key(case.text) in trust.keys)
+
+
+def _named_key(text: str) -> bytes:
+    envelope = open_code(text).envelope
+    return b"" if envelope is None or envelope.kid is None else envelope.kid
 
 
 def try_list(trust: TrustList, cases: Iterable[TrialCase]) -> int:

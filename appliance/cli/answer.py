@@ -16,6 +16,7 @@ import cbor2
 
 from appliance import judging
 from appliance.judging import Basis
+from trustsync.environments import Environment
 from verifier.assessment import Assessment
 from verifier.certificate import Family
 from verifier.families import FORMS, shown_kid
@@ -32,12 +33,16 @@ EXIT_STATUS = {State.PASS: 0, State.CHECK: 10, State.FAIL: 20, State.RESCAN: 30,
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Judged:
-    """One code with its verdict, the report on each check, and how long each step took."""
+    """One code with its verdict, the report on each check, and how long each step took.
+
+    environment: of the list that it was judged by.
+    """
 
     verdict: Verdict
     reading: Reading
     micros: Mapping[str, int]
     assessment: Assessment | None = None
+    environment: Environment = Environment.PRODUCTION
 
 
 def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judged:
@@ -105,7 +110,7 @@ def answer(
             "source": reading.signer.source if reading.signer else None,
             "recognition": verdict.recognition,
         },
-        "list": _list(verdict),
+        "list": _list(verdict, judged.environment),
         "clock": verdict.clock,
         "rules": {"bundle": verdict.bundle.name, "version": verdict.bundle.version}
         if verdict.bundle
@@ -127,10 +132,14 @@ def _kid(kid: bytes | None, family: Family | None) -> str | None:
     return None if kid is None else shown_kid(form.domain if form else None, kid)
 
 
-def _list(verdict: Verdict) -> dict[str, Any] | None:
+def _list(verdict: Verdict, environment: Environment) -> dict[str, Any] | None:
     if verdict.list_signed_at is None:
         return None
-    return {"state": verdict.list_state, "signed_at": plain(verdict.list_signed_at)}
+    return {
+        "state": verdict.list_state,
+        "signed_at": plain(verdict.list_signed_at),
+        "environment": environment,
+    }
 
 
 def readable(text: str) -> str:

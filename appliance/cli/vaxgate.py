@@ -129,7 +129,11 @@ def _config_check(options: argparse.Namespace) -> int:
 
     path = options.file or config_file()
     config = load(path)
-    named = {"[camera] path": config.camera.path, "[trust] root": config.trust.root}
+    named = {
+        "[camera] path": config.camera.path,
+        "[trust] root": config.trust.root,
+        "[training] root": config.training.root,
+    }
     missing = [
         f"{path}: {key}: {file} does not exist"
         for key, file in named.items()
@@ -140,6 +144,8 @@ def _config_check(options: argparse.Namespace) -> int:
     if missing:
         return 2
     print("no vaxgate.toml: every key has its default" if path is None else f"{path}: no mistake found")
+    if config.training.enabled:
+        print(f"{path}: [training] enabled: this unit is in TRAINING and lets nobody in")
     return 0
 
 
@@ -206,15 +212,22 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
     from appliance.kiosk.trust import TrustPage
     from appliance.lights import open_lamp
     from appliance.scanner import look
+    from trustsync.environments import Environment
     from trustsync.paths import seed_dir, trust_dir
     from trustsync.status import read_status
     from trustsync.store import open_store
 
-    store = Path(config.trust.store) if config.trust.store else trust_dir()
-    seed = Path(config.trust.seed) if config.trust.seed else seed_dir()
-    shared = open_store(store, seed)
+    training = config.training.enabled
+    if training:
+        print("vaxgate: TRAINING: judged by test keys, nothing is counted", file=sys.stderr)
+        environment, named, seed = Environment.TEST, config.training.store, None
+    else:
+        environment, named = Environment.PRODUCTION, config.trust.store
+        seed = Path(config.trust.seed) if config.trust.seed else seed_dir()
+    store = Path(named) if named else trust_dir(environment)
+    shared = open_store(store, seed, environment)
     trust_page = TrustPage(
-        lambda: read_status(store, datetime.now(UTC), opened=shared).as_json(),
+        lambda: read_status(store, datetime.now(UTC), opened=shared, environment=environment).as_json(),
         time_zone=config.site.time_zone,
     )
     hub = Hub(
@@ -222,8 +235,9 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
         language=config.kiosk.language,
         site=config.site.name,
         trust_page=trust_page,
+        training=training,
     )
-    with open_lamp(config.lamp) as lamp, KioskServer(hub, port=config.kiosk.port) as kiosk:
+    with open_lamp(config.lamp, training=training) as lamp, KioskServer(hub, port=config.kiosk.port) as kiosk:
         gate = Gate(
             open_camera=lambda: open_camera(config.camera),
             open_trust=lambda: shared,
@@ -240,6 +254,8 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
         print(kiosk.url, flush=True)
         gate.run(stop)
         if stats:
+            if training:
+                print("TRAINING: nothing was counted", flush=True)
             _say_summary(gate.timings.percentiles().items())
     return 0
 
@@ -247,7 +263,8 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
 def _say_times(answer: Answer) -> None:
     first = answer.verdict.reasons[0].code.value if answer.verdict.reasons else "-"
     times = "  ".join(f"{step} {took}" for step, took in answer.micros.items())
-    print(f"{answer.verdict.state.value:6}  {first:20}  {times}", flush=True)
+    mark = "TRAINING  " if answer.training else ""
+    print(f"{mark}{answer.verdict.state.value:6}  {first:20}  {times}", flush=True)
 
 
 def _say_summary(micros: Iterable[tuple[str, dict[str, Any]]]) -> None:

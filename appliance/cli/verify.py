@@ -14,12 +14,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.cli.answer import EXIT_STATUS, Judged, answer, judge, readable, unjudged
 from appliance.cli.inputs import Given, UsageError, codes_of, is_code, together
 from appliance.judging import Basis
-from trustsync.errors import NoListError, SettingsError, TrustSyncError
+from trustsync.environments import Environment
+from trustsync.errors import NoListError, SettingsError, StoreError, TrustSyncError
 from verifier.clocks import clock_state, reckoned
 from verifier.opening import OpenedCode, open_code
 from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
@@ -29,6 +30,9 @@ from verifier.recognition import RecognitionClass
 from verifier.trust import TrustList
 from verifier.verdict import without_code
 from verifier.wire.keyfile import KeyFile, KeyFileError, listed_crls, parse_trust
+
+if TYPE_CHECKING:
+    from trustsync.store import TrustStore
 
 EXAMPLES = """examples:
   vaxgate-verify 'HC1:6BFOXN…'                        the text of a code
@@ -188,7 +192,7 @@ def _judging(options: argparse.Namespace) -> Callable[[str | bytes | OpenedCode]
         settings = load_settings()
         # A store that was named answers for itself alone; this machine's has the image's seed behind it.
         store = (
-            open_store(_store(stores[0]))
+            _named_store(_store(stores[0]))
             if stores
             else open_store(settings.store or trust_dir(), settings.seed)
         )
@@ -210,7 +214,8 @@ def _judging(options: argparse.Namespace) -> Callable[[str | bytes | OpenedCode]
         if now is None:
             seen = reading()
             now, clock = reckoned(seen, held.clock), clock_state(seen, held.clock)
-        return judge(code, Basis(held.trust, in_force(own or held.bundles, now), now, clock, held.floor))
+        basis = Basis(held.trust, in_force(own or held.bundles, now), now, clock, held.floor)
+        return replace(judge(code, basis), environment=held.environment)
 
     return by_store
 
@@ -228,6 +233,18 @@ def _out(code: str | bytes | OpenedCode, reason: Reason, at: datetime | None) ->
 def _store(path: Path) -> Path:
     """The store in this directory, which may be the data directory above it."""
     return path / "trust" if _is_folder(path / "trust") else path
+
+
+def _named_store(path: Path) -> TrustStore:
+    """A store that somebody names is opened as what it says it is; every answer by test trust tells so."""
+    from trustsync.facts import STATE_NAME, read_state
+    from trustsync.store import open_store
+
+    try:
+        state = read_state(path / STATE_NAME)
+    except StoreError:
+        state = None  # told with the first answer, for which the store is opened
+    return open_store(path, environment=(state and state.environment) or Environment.PRODUCTION)
 
 
 def _is_folder(path: Path) -> bool:
@@ -384,6 +401,11 @@ def _line(result: dict[str, Any]) -> str:
 def _for_people(result: dict[str, Any], judged: Judged, explain: bool) -> str:
     verdict = judged.verdict
     lines = [f"{_coloured(verdict.state)}  {result['id']}  {_facts(result)}".rstrip()]
+    if judged.environment is Environment.TEST:
+        lines = [
+            f"TRAINING  {lines[0]}",
+            "    TRAINING: judged by test keys; nobody is let in by this answer",
+        ]
     lines += [f"    {_reason(found)}" for found in verdict.reasons]
     lines += [f"    duty: {duty.code}" for duty in verdict.duties]
     if explain and judged.assessment is not None:

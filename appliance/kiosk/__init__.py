@@ -70,6 +70,7 @@ def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
             language=hub.language,
             site=hub.site,
             trust=hub.trust_page is not None,
+            training=hub.training,
             clear_ms=int(hub.clear_s * 1000),
             lost_ms=int(beat_s * 3000) + 500,
         )
@@ -89,6 +90,8 @@ def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
             other=next(each for each in LANGUAGES if each != language),
             other_name=TEXTS["language"][language],
             site=hub.site,
+            training=hub.training,
+            banner=TEXTS["training"][language],
             back_s=TRUST_PAGE_S,
             **hub.trust_page.shown(language),
         )

@@ -4,6 +4,7 @@ The rules this module keeps:
 
 * Only the latest facts are kept. A page that was away gets them first; nothing is queued, nothing piles up.
 * Ids rise by one with each change, so a page can tell a repetition from news.
+* A unit in training says so with everything it tells, and counts no result.
 * Name and birth date leave by the clock, whether or not anybody looks, and at once when new facts come.
 
     hub = Hub(clear_s=15)
@@ -27,7 +28,8 @@ class Hub:
     """One for a process. Every method may be called from any thread.
 
     clear_s: seconds until a name leaves. language: of the page at its start. site: the desk's name.
-    trust_page: what the page of the list is made from; ``None``: there is no such page.
+    trust_page: what the page of the list is made from; ``None``: there is no such page. training: this unit
+    judges by test keys.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class Hub:
         language: str = "vi",
         site: str = "",
         trust_page: TrustPage | None = None,
+        training: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.clear_s, self.language, self.site = clear_s, language, site
         self.trust_page = trust_page
+        self.training = training
         self._monotonic = monotonic
         self._news = threading.Condition()
         self._id = 1
@@ -49,11 +53,14 @@ class Hub:
         self._standing: Facts = {"list": None, "clock": None, "rules": None}
         self._personal_until: float | None = None
         self._closed = False
-        self._health: Callable[[], dict[str, Any]] = lambda: {"state": Signal.BOOT.value}
+        self._health: Callable[[], dict[str, Any]] = lambda: {
+            "state": Signal.BOOT.value,
+            "training": training,
+        }
 
     def publish(self, facts: Facts, *, result: bool = False, keep_last: bool = False) -> int:
-        """Show these facts. result: they are one more result, which ``results`` counts. keep_last: the result
-        that stood so far stays beside them until its time is up.
+        """Show these facts. result: they are one more result, which ``results`` counts outside of training.
+        keep_last: the result that stood so far stays beside them until its time is up.
 
         Returns the id under which they are told.
         """
@@ -66,7 +73,7 @@ class Hub:
                 self._personal_until = self._monotonic() + self.clear_s
             elif last is None:
                 self._personal_until = None
-            self._results += result
+            self._results += result and not self.training
             self._facts = {**facts, "last": last}
             return self._tell()
 
@@ -101,12 +108,13 @@ class Hub:
         """What is shown now."""
         self.expire()
         with self._news:
-            return {"id": self._id, "results": self._results, **self._facts, **self._standing}
+            told = {"id": self._id, "training": self.training, "results": self._results}
+            return {**told, **self._facts, **self._standing}
 
     def standing(self) -> Facts:
         """The facts that stand below every signal, for a page that is only to be kept awake."""
         with self._news:
-            return {"id": self._id, **self._standing}
+            return {"id": self._id, "training": self.training, **self._standing}
 
     def wait(self, after: int, timeout: float) -> Facts | None:
         """What is shown as soon as its id differs from ``after``; ``None`` when nothing changed in time."""

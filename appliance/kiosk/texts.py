@@ -87,6 +87,8 @@ RECOGNISED: dict[RecognitionClass, dict[str, str]] = {
 
 TEXTS: dict[str, dict[str, str]] = {
     "title": {"vi": "Vaxgate · Bàn kiểm tra", "en": "Vaxgate · Officer's desk"},
+    # In both languages at once: nobody must take it for the real thing.
+    "training": {"vi": "TẬP HUẤN – TRAINING", "en": "TẬP HUẤN – TRAINING"},
     "compare": {"vi": "So với hộ chiếu", "en": "Compare with the passport"},
     "name": {"vi": "Họ và tên", "en": "Name"},
     "birth_date": {"vi": "Ngày sinh", "en": "Birth date"},

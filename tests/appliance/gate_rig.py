@@ -107,8 +107,9 @@ class Rig:
         self.camera = HandCamera(self.monotonic)
         self.open_trust: Callable[[], TrustSource] = lambda: FixedTrust(snapshot_of(self.desk))
         self.open_error: Exception | None = None
-        self.lamp = options.pop("lamp", None) or MockLamp()
-        self.hub = Hub(clear_s=15, monotonic=self.monotonic)
+        training = options.pop("training", False)
+        self.lamp = options.pop("lamp", None) or MockLamp(training=training)
+        self.hub = Hub(clear_s=15, monotonic=self.monotonic, training=training)
         self.answers: list[Answer] = []
         self.clock_error: Exception | None = None
         assert desk.now is not None

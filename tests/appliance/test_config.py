@@ -20,7 +20,7 @@ def test_a_unit_works_without_a_file() -> None:
 
 def test_every_section_of_the_contract_is_there() -> None:
     """Sections whose keys come later are accepted while they are empty."""
-    names = ["camera", "lamp", "sound", "kiosk", "trust", "rules", "site", "journal", "gate"]
+    names = ["camera", "lamp", "sound", "kiosk", "trust", "training", "rules", "site", "journal", "gate"]
     assert [each.name for each in fields(Config)] == names
     assert parse("\n".join(f"[{name}]" for name in names)) == Config()
 

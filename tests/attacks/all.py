@@ -1,6 +1,23 @@
 """Every attack, by importing the chapters."""
 
-from attacks import clock, content, metadata, network, roots, thefts, transfer
+from attacks import (
+    clock,
+    company,
+    content,
+    keys,
+    metadata,
+    network,
+    offline,
+    roots,
+    store,
+    thefts,
+    transfer,
+    upstreams,
+    webserver,
+)
 from attacks.scene import ATTACKS
 
-__all__ = ["ATTACKS", "clock", "content", "metadata", "network", "roots", "thefts", "transfer"]
+__all__ = [
+    "ATTACKS", "clock", "company", "content", "keys", "metadata", "network", "offline", "roots", "store",
+    "thefts", "transfer", "upstreams", "webserver",
+]  # fmt: skip

@@ -219,7 +219,7 @@ def disordered_segments(scene: Scene) -> None:
     there, so none of it is installed.
     """
     first, second = (entry(name)[:8] for name in sorted(("A", "B"), key=entry))
-    for wrong in (second + first, first + first, first[:7], first + second + b"\x00"):
+    for wrong in (second + first, first + first, first[:7], b"", first + second + b"\x00"):
         scene.publisher.revoked[PLACE] = [first, second]
         _refused(scene, segment_path(*PLACE), wrong)
 

@@ -25,6 +25,11 @@ TOP = ("root", "targets", "snapshot", "timestamp")  # roles that the root names;
 class Keyholders(Publisher):
     """A publisher whose keys can be changed, lost and stolen role by role."""
 
+    @property
+    def delegated(self) -> tuple[str, ...]:
+        """The roles that the top targets name."""
+        return tuple(role for role in self.signers if role not in TOP)
+
     def path_of(self, role: str) -> Path:
         """The newest file of a role."""
         name = "timestamp" if role == "timestamp" else f"{self.versions[role]}.{role}"
@@ -101,7 +106,7 @@ class Keyholders(Publisher):
             self.sign_root([*before, *self.signers["root"]] if "root" in roles else before)
         top.version = self._next("targets")
         self._write("targets", top, now)
-        self.publish(now, resign=tuple(role for role in self.signers if role not in TOP))
+        self.publish(now, resign=self.delegated)
 
 
 def fresh(count: int = 1) -> list[CryptoSigner]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from hashlib import sha256
 
 from trust_site import DAY
 
@@ -66,6 +67,7 @@ def mix_and_match(scene: Scene) -> None:
 @attack("the timestamp is frozen for four days", row=4)
 def frozen(scene: Scene) -> None:
     """Somebody keeps the repository as it was: after three days it is refused as expired; the list ages."""
+    scene.fails(Alarm.EXPIRED, START + timedelta(days=3))
     scene.fails(Alarm.EXPIRED, START + timedelta(days=4))
     assert scene.look().floor == START
     assert scene.answer(GOOD, START + timedelta(days=4)) == "PASS LIST_STALE"
@@ -192,6 +194,23 @@ def huge_custom(scene: Scene) -> None:
         scene.now = NIGHT
 
 
+@attack("a signed role is blown up with blanks")
+def padded_role(scene: Scene) -> None:
+    """Blanks between the members of a role are under no signature, and anybody on the line can put megabytes
+    of them there: more than the snapshot says is not read, let alone parsed.
+    """
+    scene.next_list()
+    role, snapshot = scene.publisher.path_of("trust"), scene.publisher.said("snapshot")
+    true = role.read_bytes()
+    snapshot["meta"]["trust.json"] |= {"length": len(true), "hashes": {"sha256": sha256(true).hexdigest()}}
+    scene.publisher.put("snapshot", snapshot)
+    with scene.unmoved(Alarm.TOO_BIG):
+        role.write_bytes(true.replace(b":", b":" + b" " * (1 << 20), 5))
+    role.write_bytes(true)
+    scene.sync()
+    scene.arrived()
+
+
 @attack("metadata of a later TUF")
 def later_spec(scene: Scene) -> None:
     """A well-signed timestamp that says spec_version 2.0.0: its rules are not ours to guess; refused."""
@@ -229,13 +248,18 @@ def signed_after_its_end(scene: Scene) -> None:
 
 @attack("a timestamp that is dated back")
 def back_dated(scene: Scene) -> None:
-    """A newer version says an earlier instant: it makes the list older, never the floor lower."""
+    """A newer version says an earlier instant: it makes the list older, never the floor lower; and one that
+    was over before the floor is refused, though the clock be in 1970.
+    """
     scene.next_night()
     scene.publisher.sign_timestamp(START - DAY)
     scene.sync(NIGHT)
     look = scene.look()
     assert (look.floor, look.signed_at) == (NIGHT, START - DAY)
     assert look.answers == ("PASS LIST_STALE", "FAIL REVOKED LIST_STALE")
+    scene.publisher.sign_timestamp(START - 3 * DAY)
+    scene.fails(Alarm.EXPIRED, START.replace(year=1970))
+    assert scene.look().floor == NIGHT
 
 
 # --- Keyholders who sleep -------------------------------------------------------------------------------
@@ -249,7 +273,7 @@ def expired_root(scene: Scene) -> None:
     late = START + timedelta(days=364)
     top = scene.publisher.top()
     scene.publisher.sign_top(top, late)
-    scene.publish(late, resign=("trust", "revocation", "rules", "recognition"))
+    scene.publish(late, resign=scene.publisher.delegated)
     scene.sync(late)
     assert scene.look(late).answers == ("PASS", "FAIL REVOKED")
     over = late + 2 * DAY
@@ -263,11 +287,11 @@ def expired_root(scene: Scene) -> None:
 def expired_targets(scene: Scene) -> None:
     """The roles below it are young and well signed, who named them is over: refused, the old list ages."""
     late = START + timedelta(days=178)
-    scene.publish(late, resign=("trust", "revocation", "rules", "recognition"))
+    scene.publish(late, resign=scene.publisher.delegated)
     scene.sync(late)
     scene.now = late + 3 * DAY
     with scene.unmoved(Alarm.EXPIRED):
-        scene.publish(scene.now, resign=("trust", "revocation", "rules", "recognition"))
+        scene.publish(scene.now, resign=scene.publisher.delegated)
     assert scene.answer(GOOD) == "PASS LIST_STALE"
 
 

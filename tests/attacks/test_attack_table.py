@@ -23,5 +23,5 @@ def test_the_table_is_as_long_as_it_must_be() -> None:
 def test_each_story_says_what_must_come_of_it() -> None:
     """A name alone is no story, and a story is a sentence or two."""
     for told in ATTACKS:
-        assert 60 <= len(told.story) <= 450, told.name
+        assert 40 <= len(told.story) <= 500, told.name
         assert told.story.endswith("."), told.name

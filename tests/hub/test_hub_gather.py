@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +19,7 @@ from trustsync.hub.config import HubError, load_config
 from trustsync.hub.fetch import Fetch
 from trustsync.hub.gather import archive, gather, newest_folder, raw_digest, read_folder
 from trustsync.hub.sources import KINDS, importer_of
-from trustsync.hub.upstream import Authentication, Source, UpstreamError
+from trustsync.hub.upstream import Authentication, Reply, Source, UpstreamError
 from verifier.trust import Domain, HashKind
 
 
@@ -74,6 +74,60 @@ def test_a_list_that_goes_backwards_is_refused(pilot: Pilot, facts: dict[str, ob
     assert pilot.gather()["de"].error is None, "the same once more is no step back"
 
 
+@pytest.mark.parametrize("facts", [{"version": 5}, {"signed_at": START - DAY}])
+def test_a_list_that_says_its_date_no_more_is_refused(pilot: Pilot, facts: dict[str, object]) -> None:
+    """An old one could not be told from a new one; of a list that never said it nothing is asked."""
+    pilot.says("de", [key(1), key(2)], **facts)
+    pilot.says("se", [key(3)])
+    pilot.gather()
+    pilot.says("de", [key(1)])
+    results = pilot.gather()
+    assert "does not say its version or date any more" in str(results["de"].error)
+    assert results["se"].error is None
+
+
+def test_a_list_only_revokes(pilot: Pilot) -> None:
+    """What stays good under a distrusted key is for people of the hub to say."""
+    pilot.says("de", [key(1)], revoked=((key(1).kid, HashKind.ALLOWED, bytes(16)),))
+    assert "people of the hub decide" in str(pilot.gather()["de"].error)
+
+
+def test_a_list_that_tls_would_vouch_for_is_vouched_for_by_nobody_when_it_is_carried(pilot: Pilot) -> None:
+    """Two folders on a stick are not two servers: a person looks at each key."""
+    for name in ("it", "fr"):
+        pilot.says(name, [key(1)], Authentication.TLS)
+        (pilot.directory / "stick" / name).mkdir(parents=True)
+        (pilot.directory / "stick" / name / "list").write_bytes(b"carried")
+    pilot.gather()
+    assert pilot.change().unvouched == (), "over TLS they are two"
+    pilot.gather(offline=pilot.directory / "stick")
+    with pilot.ledger() as ledger:
+        assert {held.authentication for held in ledger.lists().values()} == {Authentication.UNPROVEN}
+    assert [each.kid for each in pilot.change().unvouched] == [key(1).kid]
+
+
+def test_a_folder_without_any_source_is_an_error(pilot: Pilot) -> None:
+    """A mistyped path must not look like a night without news."""
+    pilot.says("de", [key(1)])
+    with pytest.raises(HubError, match="no folder of raw files"):
+        pilot.gather(offline=pilot.directory / "stick")
+
+
+def test_a_server_that_always_has_one_page_more_is_left(
+    pilot: Pilot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each answer is within its limits; all of them together have one too."""
+    monkeypatch.setattr("trustsync.hub.gather._PATIENCE", 0.0)
+    pilot.configure('[[source]]\nname = "it"\nkind = "eu"\nurl = "https://it.example"\n')
+
+    def always(url: str, headers: Mapping[str, str]) -> Reply:
+        raise AssertionError("asked")
+
+    with pilot.ledger() as ledger:
+        (result,) = gather(pilot.config, ledger, START, always)
+    assert "took more than 0 s" in str(result.error)
+
+
 def test_an_empty_list_is_refused(pilot: Pilot) -> None:
     """A publisher's bad day must not withdraw a country."""
     pilot.says("de")
@@ -98,7 +152,7 @@ def test_revocation_entries_are_held_by_scope_and_kind(pilot: Pilot) -> None:
     )
     assert pilot.gather()["de"].revoked == 3
     with pilot.ledger() as ledger:
-        held = {each.kind: ledger.blob(each.blob) for each in ledger.entries(["de"])}
+        held = {each.kind: ledger.blobs.read(each.blob) for each in ledger.entries(["de"])}
     assert held[HashKind.UCI] == bytes([1]) * 16 + bytes([9]) * 16
     assert held[HashKind.RID_BEFORE] == bytes([9]) * 8 + (int(START.timestamp()) + 1).to_bytes(8, "big")
 

@@ -14,13 +14,16 @@ from pilot import DAY, START, Pilot, key, spki
 from trustsync.hub.candidate import make_candidate
 from trustsync.hub.config import HubError, NotPublishedError
 from trustsync.hub.decisions import distrust, reinstate
-from trustsync.hub.ledger import HeldList
+from trustsync.hub.entries import by_hand, standing_allowed
 from trustsync.hub.publish import candidate_of, specimens_of
+from trustsync.hub.records import HeldList
 from trustsync.hub.review import approved_by, compare, sign_change
+from trustsync.hub.specimens import COUNTRY
 from trustsync.hub.upstream import Authentication, Source
 from trustsync.targets import PRODUCTION, TEST, KeyRecord
 from verifier.chain import load_authority
-from verifier.trust import Domain, KeyStatus, TrustedKey
+from verifier.checks import entry_digest
+from verifier.trust import Domain, HashKind, KeyStatus, TrustedKey, country_scope
 from verifier.wire.shc_keys import thumbprint
 
 TLS, SIGNED, PINNED = Authentication.TLS, Authentication.SIGNED, Authentication.PINNED
@@ -106,7 +109,7 @@ def test_any_csca_asks_for_two(hundred: Pilot) -> None:
         "another list of the same server": ({"https://it.example/other": TLS}, 1),
         "a list that is signed": ({"https://se.example/list": SIGNED}, 0),
         "a file that somebody pinned": ({"https://it.example/file": PINNED}, 0),
-        "a list that nothing proves": ({"https://who.example/list": Authentication.UNPROVEN}, 0),
+        "a list that nothing proves": ({"https://who.example/list": Authentication.UNPROVEN}, 1),
     }.values(),
 )
 def test_a_key_that_one_connection_vouches_for_needs_a_second_place_or_a_person(
@@ -136,6 +139,27 @@ def test_a_key_that_was_seen_once_is_not_asked_about_again(hundred: Pilot) -> No
     hundred.publish()
     assert hundred.change().empty
     hundred.says("it", [replace(key(201), not_after=START + DAY)], TLS)
+    hundred.gather()
+    assert hundred.change().needed.reviewers == 1
+
+
+def test_a_connection_does_not_keep_a_key_that_a_proven_list_has_dropped(hundred: Pilot) -> None:
+    """Else whoever forges the connection to one server could undo another country's withdrawal unseen."""
+    hundred.says("it", [key(1)], TLS)
+    hundred.gather()
+    assert hundred.change().empty, "a proven list has it, and is believed"
+    hundred.says("de", MANY[1:])
+    hundred.gather()
+    change = hundred.change()
+    assert ([each.kid for each in change.unvouched], change.needed.reviewers) == ([key(1).kid], 1)
+    with pytest.raises(NotPublishedError, match="one connection alone"):
+        hundred.publish()
+
+
+def test_two_servers_that_name_different_owners_vouch_for_neither(hundred: Pilot) -> None:
+    """Whose key it is decides what it may sign."""
+    hundred.says("it", [key(201, country="IT")], TLS)
+    hundred.says("fr", [key(201, country="FR")], TLS)
     hundred.gather()
     assert hundred.change().needed.reviewers == 1
 
@@ -280,6 +304,113 @@ def test_certificates_that_were_really_issued_can_be_let_in(hundred: Pilot) -> N
     assert segment == hashes
 
 
+def test_more_certificates_that_stay_good_are_another_change(hundred: Pilot) -> None:
+    """The list of keys stays the same to the byte, and still more is let in: a reviewer sees it, each time."""
+    few, many = bytes([1]) * 16, bytes([1]) * 16 + bytes([2]) * 16
+
+    def decided(hashes: bytes) -> None:
+        with hundred.ledger() as ledger:
+            distrust(ledger, PRODUCTION, key(1).kid, by="an", now=hundred.now, allow=hashes)
+
+    def allowed() -> list[bytes]:
+        with hundred.ledger() as ledger:
+            return list(standing_allowed(ledger, PRODUCTION).values())
+
+    decided(few)
+    hundred.approve("an")
+    hundred.publish()
+    keys = hundred.published()
+    for _ in range(2):  # the second time the same difference: the approval of the first is used up
+        decided(many)
+        change = hundred.change()
+        assert (change.empty, change.needed.reviewers) == (False, 1)
+        assert "1 certificates of KID" in change.as_text()
+        assert change.as_json()["allowed"] == [{"kid": key(1).kid.hex(), "added": 1, "removed": 0}]
+        with pytest.raises(NotPublishedError, match="stay good"):
+            hundred.publish()
+        assert hundred.publish(nightly=True).waiting
+        assert allowed() == [few], "nights go on with what was approved"
+        hundred.approve("binh")
+        hundred.publish()
+        assert (allowed(), hundred.published()) == ([many], keys)
+        decided(few)
+        assert hundred.change().needed.reviewers == 0, "fewer of them need nobody"
+        hundred.publish()
+        assert allowed() == [few]
+
+
+def test_a_night_goes_on_while_a_reinstatement_waits(hundred: Pilot) -> None:
+    """The standing list still promises the certificates that stay good, so they stand beside it."""
+    with hundred.ledger() as ledger:
+        distrust(ledger, PRODUCTION, key(1).kid, by="an", now=hundred.now, allow=bytes(16))
+    hundred.approve("an")
+    hundred.publish()
+    with hundred.ledger() as ledger:
+        reinstate(ledger, PRODUCTION, key(1).kid, by="an", now=hundred.now)
+    done = hundred.publish(keys=("online",), nightly=True)
+    assert (done.publication.changed, len(done.waiting)) == (("timestamp",), 1)
+    hundred.approve("an")
+    done = hundred.publish(keys=("online",), nightly=True)
+    assert done.publication.changed == ("timestamp",), "approved, and the key of the safe is missing"
+    assert hundred.publish().publication.changed == ("trust", "revocation", "snapshot", "timestamp")
+    assert hundred.listed()[1] == "reinstated"
+
+
+@pytest.mark.parametrize(
+    ("crowd", "words"),
+    {
+        "too many keys of one KID": ([key(n, kid=key(1).kid) for n in range(300, 316)], "would name 17 keys"),
+        "too many keys": (
+            [key(n % 99, kid=n.to_bytes(8, "big")) for n in range(1000, 20_950)],
+            "none that a",
+        ),
+    }.values(),
+)
+def test_no_list_can_keep_the_night_from_publishing(
+    hundred: Pilot, crowd: list[TrustedKey], words: str
+) -> None:
+    """Lists that together make none that a unit would read: what stands goes on, young, and is named."""
+    hundred.says("it", crowd, TLS)
+    hundred.gather()
+    with pytest.raises(NotPublishedError, match=words):
+        hundred.publish()
+    done = hundred.publish(keys=("online",), nightly=True)
+    assert done.publication.changed == ("timestamp",)
+    assert words in done.waiting[0]
+    assert len(hundred.listed()) == 100
+
+
+def test_nobody_but_the_hub_speaks_about_its_own_specimens(hundred: Pilot) -> None:
+    """A list that names or revokes them would have every unit refuse the next list in its self-test."""
+    with hundred.ledger() as ledger:
+        specimens = specimens_of(ledger, PRODUCTION)
+    kid = specimens.key.key.kid
+    good = entry_digest(f"URN:UVCI:01:{COUNTRY}:SELFTEST1")
+    taken = (kid, HashKind.UCI, good), (country_scope(COUNTRY), HashKind.UCI, good)
+    hundred.says("de", [*MANY, key(300, kid=kid)], revoked=taken)
+    hundred.says("dev", [key(301, kid=kid)], environment=TEST)
+    hundred.gather()
+    assert "by which units try the list" in hundred.change().as_text()
+    hundred.publish()
+    assert [r.key.spki for r in hundred.published().keys if r.key.kid == kid] == [specimens.key.key.spki]
+    with hundred.ledger() as ledger, ledger.change():
+        ledger.add_entries(by_hand(PRODUCTION), country_scope("XV"), HashKind.UCI, bytes(16))
+    hundred.publish()
+
+
+def test_a_list_that_a_unit_would_refuse_is_not_signed(
+    hundred: Pilot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very entries that would be published are asked about the specimens, as a unit asks them."""
+    with hundred.ledger() as ledger:
+        specimens = specimens_of(ledger, PRODUCTION)
+    good = entry_digest(f"URN:UVCI:01:{COUNTRY}:SELFTEST1")[:8]
+    revoked = {(specimens.revoked[0], HashKind.UCI): b"".join(sorted((good, specimens.revoked[2][:8])))}
+    monkeypatch.setattr("trustsync.hub.entries.revoked", lambda *_: revoked)
+    with pytest.raises(NotPublishedError, match=r"certificate 1 of the self-test.*REVOKED"):
+        hundred.publish()
+
+
 def test_several_lists_narrow_a_key(pilot: Pilot) -> None:
     """What one of them limits is limited; who has it is written beside it."""
     pilot.says("de", [key(1, uses=frozenset("tv"), not_after=START + 9 * DAY, country=None)])
@@ -400,12 +531,30 @@ def test_production_knows_test_keys_by_name_alone(pilot: Pilot) -> None:
     assert set(named) == {key(8).kid, key(9).kid}
     assert all(each.spki == b"" and each.certificate is None for each in named.values())
     (csca,) = listed.authorities
+    assert pilot.change().empty
+    pilot.says("dev", [key(8)], environment=TEST)
+    pilot.gather()
+    assert pilot.change().names == 2, "a key and a CSCA go"
     assert (csca.environment, csca.authority.key_id) == (TEST, authority.key_id)
     assert spki(8) not in pilot.tree()["root.json"]
     for data in pilot.tree().values():
         assert spki(8) not in data
         assert spki(9) not in data
         assert authority.spki not in data
+
+
+def test_what_was_gathered_for_test_revokes_nothing_in_production(pilot: Pilot) -> None:
+    """Neither while its source is of test, nor once hub.toml calls it production and nothing came since."""
+    pilot.says("de", [key(1)])
+    pilot.says("dev", [key(8)], environment=TEST, revoked=((key(1).kid, HashKind.UCI, bytes(16)),))
+    pilot.whole()
+    path = pilot.directory / "hub.toml"
+    path.write_text(path.read_text().replace('environment = "test"', 'environment = "production"'))
+    assert pilot.publish().publication.changed == ("timestamp",)
+    pilot.says("dev", [key(8)], revoked=((key(1).kid, HashKind.UCI, bytes(16)),))
+    pilot.gather()
+    pilot.approve("an", "binh")
+    assert pilot.publish().publication.changed == ("trust", "revocation", "snapshot", "timestamp")
 
 
 def test_a_real_key_is_not_called_a_sample(pilot: Pilot) -> None:

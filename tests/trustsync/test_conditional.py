@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import socket
-import subprocess
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from trust_site import DAY, START, Site
+from webserver import nginx
+from wire import tapped
 
 from trustsync.client import Repository
 from trustsync.errors import Alarm, RefusedError
@@ -180,82 +176,31 @@ def test_the_timestamp_alone_is_asked_for_on_condition(unit: Unit) -> None:
     assert len(unit.asked) == 2
 
 
-@contextmanager
-def meter(port: int) -> Iterator[tuple[str, list[int]]]:
-    """A wire with a meter on it: what goes through between a client and a server, counted by a third."""
-    counted: list[int] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def pump(source: socket.socket, sink: socket.socket) -> None:
-        while data := source.recv(65_536):
-            counted.append(len(data))
-            sink.sendall(data)
-        sink.shutdown(socket.SHUT_WR)
-
-    def serve() -> None:
-        while True:
-            try:
-                near, _ = listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", port))
-            threading.Thread(target=pump, args=(near, far), daemon=True).start()
-            threading.Thread(target=pump, args=(far, near), daemon=True).start()
-
-    threading.Thread(target=serve, daemon=True).start()
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}", counted
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-
-
-def idle_night(unit: Unit, port: int, now: datetime) -> tuple[Fetcher, int]:
-    """A night through the meter: the fetcher, and the bytes that the meter counted."""
-    with meter(port) as (url, counted):
-        unit.url = url
+def idle_night(unit: Unit, url: str, now: datetime) -> tuple[Fetcher, int]:
+    """A night over a wire: the fetcher, and the bytes that the wire carried."""
+    with tapped(url) as wire:
+        unit.url = wire.url
         _, fetcher = unit.night(now)
-        return fetcher, sum(counted)
+    return fetcher, wire.size
 
 
 def test_a_night_without_news_costs_two_requests_and_little(unit: Unit) -> None:
     """At most 1.2 kB before TLS, headers and error pages of both directions in it, and counted right."""
-    port = unit.site.server.server_address[1]
     unit.night(START)
 
-    fetcher, counted = idle_night(unit, port, START + DAY)
+    fetcher, counted = idle_night(unit, unit.site.server.url, START + DAY)
 
     assert fetcher.requests == 2
     assert counted == fetcher.wire_bytes <= IDLE
 
 
-NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-
-
-@pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
 @pytest.mark.parametrize("signed_again", [False, True])
 def test_a_night_behind_nginx_costs_two_requests_and_little(
     unit: Unit, tmp_path: Path, signed_again: bool
 ) -> None:
     """The same with the server that will stand there, and with a timestamp that was signed again."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config = tmp_path / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""  # the files of a test are for its own user only
-    config.write_text(
-        f"{user} pid {tmp_path}/pid; daemon off; error_log stderr crit; events {{}}\n"
-        "http { access_log off; server_tokens off;"
-        f" client_body_temp_path {tmp_path}/b; proxy_temp_path {tmp_path}/p;"
-        f" fastcgi_temp_path {tmp_path}/f; uwsgi_temp_path {tmp_path}/u; scgi_temp_path {tmp_path}/s;"
-        f" server {{ listen 127.0.0.1:{port}; root {unit.site.publisher.directory}; }} }}\n"
-    )
-    server = subprocess.Popen([str(NGINX), "-c", str(config), "-p", str(tmp_path)])
-    try:
-        for _attempt in range(100):
-            with socket.socket() as probe:
-                probe.settimeout(0.1)
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            threading.Event().wait(0.05)
-        unit.url = f"http://127.0.0.1:{port}"
+    with nginx(tmp_path / "nginx", unit.site.publisher.directory) as url:
+        unit.url = url
         unit.night(START)
         assert unit.validator is not None
         if signed_again:
@@ -263,12 +208,8 @@ def test_a_night_behind_nginx_costs_two_requests_and_little(
             # nginx makes its ETag of second and size; these two were signed within one.
             os.utime(unit.site.publisher.directory / "metadata" / "timestamp.json", (1, 1))
 
-        fetcher, counted = idle_night(unit, port, START + DAY)
+        fetcher, counted = idle_night(unit, url, START + DAY)
 
-        assert fetcher.requests == 2
-        assert (fetcher.received > 0) is signed_again
-        assert counted == fetcher.wire_bytes <= IDLE
-        print(f"signed again: {signed_again}; {counted} bytes")
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
+    assert fetcher.requests == 2
+    assert (fetcher.received > 0) is signed_again
+    assert counted == fetcher.wire_bytes <= IDLE

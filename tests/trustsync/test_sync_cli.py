@@ -31,6 +31,7 @@ FIELDS = {
     "failures",
     "operations",
     "advisories",
+    "environment",
 }
 
 

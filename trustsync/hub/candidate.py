@@ -6,6 +6,8 @@ The rules this module keeps:
   those that only a connection vouches for are asked where there is no other.
 * What was published and is on no list any more is withdrawn, not forgotten. It stays withdrawn when a list
   names it again, until people of this hub reinstate it.
+* A key for which two servers vouch over TLS needs nobody. Where that ends, or another list vouches than
+  before, people look again: who drops a key must not be outvoted by a connection.
 * The KID of a health card's key is its thumbprint, computed again; one that says otherwise is left out.
 * A list of production names the keys of the test lists and nothing more of them: a desk can say "sample", and
   there is nothing that could verify one.
@@ -13,7 +15,7 @@ The rules this module keeps:
 
     candidate = make_candidate(PRODUCTION, sources, lists, decisions, published=now, specimen=key)
     candidate.document                   # trust/keys.cbor
-    candidate.unvouched                  # keys that one connection alone vouches for
+    candidate.unvouched                  # keys that no proof and not two connections vouch for
 """
 
 from __future__ import annotations
@@ -21,16 +23,25 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from trustsync.canonical import TargetError
 from trustsync.hub.config import HubError
-from trustsync.hub.ledger import Decision, HeldList
+from trustsync.hub.records import Decision, HeldList
 from trustsync.hub.upstream import Authentication, Source
-from trustsync.targets import PRODUCTION, TEST, AuthorityRecord, KeyRecord, PublishedKeys, encode_keys
+from trustsync.targets import (
+    PRODUCTION,
+    TEST,
+    AuthorityRecord,
+    KeyRecord,
+    PublishedKeys,
+    decode_keys,
+    encode_keys,
+)
 from verifier.families import shown_kid
 from verifier.keys import KeyRefusedError, load_spki
 from verifier.trust import MAX_KEYS_PER_KID, Authority, Domain, KeyStatus, TrustedKey, key_name
@@ -47,22 +58,20 @@ _Seen = tuple[Source, HeldList, TrustedKey]
 class Candidate:
     """A list that may be published. keys, authorities: with the names of test ones and the specimen.
 
-    unvouched: keys that are new or say something new, and that one connection alone vouches for. returned:
-    keys that were withdrawn and that a list names again; they stay withdrawn. left_out: keys that are on a
-    list and not here, with the reason.
+    document: of these, the target ``trust/keys.cbor``. allowed: by KID the certificates that stay good.
+    unvouched: keys that are new or say something new, and that neither a proof nor two connections vouch for.
+    returned: keys that were withdrawn and that a list names again; they stay withdrawn. left_out: keys that
+    are on a list and not here, with the reason.
     """
 
     environment: str
     keys: tuple[KeyRecord, ...]
     authorities: tuple[AuthorityRecord, ...]
+    document: bytes
+    allowed: Mapping[bytes, bytes] = field(default_factory=dict)
     unvouched: tuple[TrustedKey, ...] = ()
     returned: tuple[TrustedKey, ...] = ()
     left_out: tuple[str, ...] = ()
-
-    @property
-    def document(self) -> bytes:
-        """The target ``trust/keys.cbor``."""
-        return encode_keys(self.keys, self.authorities)
 
 
 def identity_of(key: TrustedKey) -> KeyIdentity:
@@ -78,19 +87,20 @@ def make_candidate(
     *,
     published: PublishedKeys | None,
     specimen: KeyRecord,
+    allowed: Mapping[bytes, bytes] | None = None,
 ) -> Candidate:
     """The list that these lists make.
 
     sources: as configured; a list of a source that is there no more does not count. published: as it stands
-    in the repository, ``None`` before the first publication. Raises HubError when one KID would name too many
-    keys.
+    in the repository, ``None`` before the first publication. allowed: as it was decided, by KID. Raises
+    HubError when no unit could read such a list: it would be too long, or one KID would name too many keys.
     """
     making = _Making(environment, decisions, published, specimen)
     for source in sources:
         held = lists.get(source.name)
         if held is not None and held.environment == source.environment:
             making.take(source, held)
-    return making.finish()
+    return making.finish(allowed or {})
 
 
 class _Making:
@@ -129,7 +139,7 @@ class _Making:
                 self._take_names(held)
             return
         for record in held.keys:
-            if (why := _unusable(record.key)) is not None:
+            if (why := self._unusable(record.key)) is not None:
                 shown = shown_kid(record.key.domain, record.key.kid)
                 self._left_out.append(f"{source.name}: key {shown}: {why}")
             else:
@@ -137,10 +147,24 @@ class _Making:
         for listed in held.authorities:
             self._authorities.setdefault(listed.authority.certificate, listed.authority)
 
+    def _unusable(self, key: TrustedKey) -> str | None:
+        """Why a key may not stand on a list; ``None`` when it may."""
+        if key.kid == self._specimen.key.kid:
+            return "its KID is the one of the certificates by which units try the list"
+        try:
+            load_spki(key.spki)
+            if key.domain is Domain.SHC and key.kid not in _card_names(key.spki):
+                return "its KID is not its thumbprint"
+        except KeyRefusedError as error:
+            return str(error)
+        return None
+
     def _take_names(self, held: HeldList) -> None:
         """Of a test list, the names: no key, no certificate, nothing that could verify."""
         for record in held.keys:
             key = record.key
+            if key.kid == self._specimen.key.kid:
+                continue  # units would take the list's own specimen for a sample, and refuse the list
             bare = TrustedKey(
                 key.kid, b"", key.country, source=key.source, domain=key.domain, issuer=key.issuer
             )
@@ -151,7 +175,7 @@ class _Making:
             bare_authority = Authority(key_id, key_id, key_id, listed.authority.country)
             self._authority_names.setdefault(key_id, AuthorityRecord(bare_authority, TEST))
 
-    def finish(self) -> Candidate:
+    def finish(self, allowed: Mapping[bytes, bytes]) -> Candidate:
         """The list."""
         keys = [self._believed(name, seen) for name, seen in sorted(self._seen.items())]
         keys += [
@@ -166,10 +190,14 @@ class _Making:
             *(record for name, record in self._names.items() if name not in real),
         ]
         _check_crowd(record.key for record in records)
+        listed = tuple(sorted(records, key=lambda record: identity_of(record.key)))
+        authorities = tuple(self._finish_authorities())
         return Candidate(
             self._environment,
-            tuple(sorted(records, key=lambda record: identity_of(record.key))),
-            tuple(self._finish_authorities()),
+            listed,
+            authorities,
+            _document(listed, authorities),
+            allowed,
             tuple(self._unvouched),
             tuple(self._returned),
             tuple(self._left_out),
@@ -186,8 +214,9 @@ class _Making:
         if before is not None and before.status is KeyStatus.WITHDRAWN and key.status is KeyStatus.ACTIVE:
             self._returned.append(key)
             key = replace(key, status=KeyStatus.WITHDRAWN)
-        news = before is None or replace(before, source="") != replace(key, source="")
-        if news and key.status is not KeyStatus.WITHDRAWN and not proven and len(_places(seen)) < 2:
+        # also when it only stands on other lists than before: a proven one may have dropped it
+        news = before != key
+        if news and key.status is not KeyStatus.WITHDRAWN and not proven and len(_places(seen, key)) < 2:
             self._unvouched.append(key)
         return key
 
@@ -219,15 +248,17 @@ class _Making:
         return found + [record for key_id, record in self._authority_names.items() if key_id not in real]
 
 
-def _unusable(key: TrustedKey) -> str | None:
-    """Why a key may not stand on a list; ``None`` when it may."""
+def _document(keys: Sequence[KeyRecord], authorities: Sequence[AuthorityRecord]) -> bytes:
+    """The target, read again as a unit would. Raises HubError."""
     try:
-        load_spki(key.spki)
-        if key.domain is Domain.SHC and key.kid not in _card_names(key.spki):
-            return "its KID is not its thumbprint"
-    except KeyRefusedError as error:
-        return str(error)
-    return None
+        document = encode_keys(keys, authorities)
+        decode_keys(document)
+    except TargetError as error:
+        raise HubError(
+            f"these lists together make none that a unit could read ({error}). Look which source brings so "
+            "many keys (vaxgate-hub gather --json), and leave it out"
+        ) from error
+    return document
 
 
 def _card_names(spki: bytes) -> set[bytes]:
@@ -273,9 +304,13 @@ def _merged(same: Sequence[TrustedKey]) -> TrustedKey:
     )
 
 
-def _places(seen: Iterable[_Seen]) -> set[str]:
-    """The places that vouch for a key by their connection; two lists of one server are one place."""
-    return {urlsplit(source.url).hostname or source.name for source, _, _ in seen}
+def _places(seen: Iterable[_Seen], key: TrustedKey) -> set[str]:
+    """The servers that vouch for a key by their connection, and for its owner; two lists of one are one."""
+    return {
+        urlsplit(source.url).hostname or ""
+        for source, held, each in seen
+        if held.authentication is Authentication.TLS and each.country == key.country
+    }
 
 
 def _check_crowd(keys: Iterable[TrustedKey]) -> None:

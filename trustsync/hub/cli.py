@@ -17,27 +17,24 @@ The rules this module keeps:
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from nacl.signing import SigningKey
 
+from trustsync.errors import TrustSyncError
 from trustsync.files import write_whole
+from trustsync.hub import brought
+from trustsync.hub.answers import data_of, now_of, opened, say, tell
 from trustsync.hub.config import CONFIG, HubConfig, HubError, NotPublishedError, load_config
 from trustsync.hub.ledger import HubLedger
 from trustsync.hub.options import build_parser, kid_of_text
 from trustsync.hub.review import Change, approved_by, missing, sign_change
-from trustsync.hub.upstream import UpstreamError
-from trustsync.paths import data_dir
 from trustsync.publishing import ROOT
 from verifier.families import shown_kid
 from verifier.times import written
@@ -54,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(options.run(options))
     except NotPublishedError as error:
         return _failed(str(error), 1)
-    except (HubError, UpstreamError) as error:
+    except TrustSyncError as error:
         return _failed(str(error), 2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has read enough
@@ -70,14 +67,11 @@ def _init(options: argparse.Namespace) -> int:
 
     founded = found_hub(options.dir, reviewers=options.reviewer)
     for folder in founded.offline:
-        print(f"TAKE AWAY: {folder} holds keys that belong into a safe, not on this machine", file=sys.stderr)
+        say(f"TAKE AWAY: {folder} holds keys that belong into a safe, not on this machine")
     for file in founded.reviewers:
-        print(f"GIVE AWAY: {file} belongs to that reviewer alone", file=sys.stderr)
+        say(f"GIVE AWAY: {file} belongs to that reviewer alone")
     if not founded.reviewers:
-        print(
-            "the first publication asks for two reviewers; make their keys: vaxgate-hub reviewer",
-            file=sys.stderr,
-        )
+        say("the first publication asks for two reviewers; make their keys: vaxgate-hub reviewer")
     directory = founded.config.directory
     facts = {
         "dir": str(directory),
@@ -85,7 +79,7 @@ def _init(options: argparse.Namespace) -> int:
         "offline": [str(folder) for folder in founded.offline],
         "reviewers": [str(file) for file in founded.reviewers],
     }
-    _tell(options, facts, f"hub in {directory}; name its sources in {directory / CONFIG}")
+    tell(options, facts, f"hub in {directory}; name its sources in {directory / CONFIG}")
     return 0
 
 
@@ -93,15 +87,15 @@ def _gather(options: argparse.Namespace) -> int:
     from trustsync.hub.fetch import Fetch
     from trustsync.hub.gather import gather
 
-    with _opened(options) as (config, ledger), Fetch() as get:
+    with opened(options) as (config, ledger), Fetch() as get:
         results = gather(
             config,
             ledger,
-            _now(options),
+            now_of(options),
             get,
             only=options.only,
             offline=options.offline,
-            progress=lambda step: print(step, file=sys.stderr, flush=True),
+            progress=say,
         )
     lines = []
     for each in results:
@@ -127,26 +121,26 @@ def _gather(options: argparse.Namespace) -> int:
             for each in results
         ]
     }
-    _tell(options, facts, "\n".join(lines) or "hub.toml names no source")
+    tell(options, facts, "\n".join(lines) or "hub.toml names no source")
     return 1 if any(each.error is not None for each in results) else 0
 
 
 def _diff(options: argparse.Namespace) -> int:
-    with _opened(options) as (config, ledger):
+    with opened(options) as (config, ledger):
         change = _change(options, config, ledger)
         approvals = ledger.approvals(options.environment)
         lacking = missing(change, approvals, config.reviewers)
         signed = approved_by(change, approvals, config.reviewers)
     facts = change.as_json() | {"approved_by": signed, "missing": lacking}
     words = change.as_text() + (f"\nsigned by {', '.join(signed)}" if signed else "")
-    _tell(options, facts, words)
+    tell(options, facts, words)
     return 0 if change.empty else TO_REVIEW if lacking else TO_PUBLISH
 
 
 def _approve(options: argparse.Namespace) -> int:
     from trustsync.hub.publish import load_private
 
-    with _opened(options) as (config, ledger), ledger.alone():
+    with opened(options) as (config, ledger), ledger.alone():
         known = config.reviewers.get(options.by)
         if known is None:
             names = ", ".join(config.reviewers) or "nobody"
@@ -162,31 +156,32 @@ def _approve(options: argparse.Namespace) -> int:
                 f"the change is {change.digest.hex()[:16]} now, and not the one that you have seen; look "
                 "again: vaxgate-hub diff"
             )
+        say(change.as_text())
         with ledger.change():
-            ledger.approve(options.environment, sign_change(change, options.by, key, _now(options)))
+            ledger.approve(options.environment, sign_change(change, options.by, key, now_of(options)))
         lacking = missing(change, ledger.approvals(options.environment), config.reviewers)
-    print(change.as_text(), file=sys.stderr)
     facts = {"digest": change.digest.hex(), "by": options.by, "missing": lacking}
-    _tell(options, facts, f"{options.by} signed {change.digest.hex()}; {lacking or 'it may be published'}")
+    tell(options, facts, f"{options.by} signed {change.digest.hex()}; {lacking or 'it may be published'}")
     return 0
 
 
 def _publish(options: argparse.Namespace) -> int:
     from trustsync.hub.publish import load_signers, publish
 
-    with _opened(options) as (config, ledger):
+    with opened(options) as (config, ledger):
         places = options.keys or [config.directory / "keys" / options.environment]
         published = publish(
             config,
             ledger,
             options.environment,
-            _now(options),
+            now_of(options),
             load_signers(places),
             nightly=options.nightly,
+            progress=say,
         )
         where = config.repository(options.environment)
     for waits in published.waiting:
-        print(f"waiting: {waits}", file=sys.stderr)
+        say(f"waiting: {waits}")
     made = published.publication
     facts = {
         "dir": str(where),
@@ -197,7 +192,7 @@ def _publish(options: argparse.Namespace) -> int:
         "waiting": list(published.waiting),
     }
     news = ", ".join(f"{role} {made.versions[role]}" for role in made.changed) or "nothing new"
-    _tell(options, facts, f"published {options.environment} at {written(made.signed_at)} ({news}): {where}")
+    tell(options, facts, f"published {options.environment} at {written(made.signed_at)} ({news}): {where}")
     return 0
 
 
@@ -207,7 +202,7 @@ def _serve(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     from trustsync.hub.serve import Server, repository_app  # the other verbs need no web server
 
-    config = load_config(_data(options))
+    config = load_config(data_of(options))
     where = config.repository(options.environment)
     if not (where / ROOT).is_file():
         raise HubError(f"nothing is published in {where} yet; run vaxgate-hub publish")
@@ -217,14 +212,14 @@ def _serve(options: argparse.Namespace) -> int:
         ready = {"url": server.url, "pid": os.getpid(), "root": str((where / ROOT).resolve())}
         if options.ready_file is not None:
             write_whole(options.ready_file, (json.dumps(ready) + "\n").encode())
-        _tell(options, ready, f"serving {server.url} (root to pin: {ready['root']}); stop with Ctrl-C")
+        tell(options, ready, f"serving {server.url} (root to pin: {ready['root']}); stop with Ctrl-C")
         while not stop.wait(_LOOK_EVERY):
             pass
     return 0
 
 
 def _show(options: argparse.Namespace) -> int:
-    with _opened(options) as (config, ledger):
+    with opened(options) as (config, ledger):
         readings = dict.fromkeys((kid_of_text(options.kid), *kid_readings(options.kid)))
         traces = [trace for kid in readings for trace in ledger.traces(kid)]
         decisions = {
@@ -256,110 +251,7 @@ def _show(options: argparse.Namespace) -> int:
         f"  from {row['first_at']} to {row['last_at']}, raw bytes: {row['archive']}"
         for row in rows
     ] + [f"{each['word']} in {each['environment']} by {each['by']} at {each['at']}" for each in decided]
-    _tell(options, {"seen": rows, "decided": decided}, "\n".join(lines))
-    return 0
-
-
-def _distrust(options: argparse.Namespace) -> int:
-    from trustsync.hub.decisions import distrust, read_hashes
-
-    allow = read_hashes(options.allow) if options.allow is not None else b""
-    kid = kid_of_text(options.kid)
-    with _opened(options) as (_, ledger), ledger.alone():
-        distrust(
-            ledger,
-            options.environment,
-            kid,
-            by=options.by,
-            now=_now(options),
-            since=options.since,
-            allow=allow,
-        )
-    word = "withdrawn" if options.since is None else f"refused from {written(options.since)} on"
-    _tell(options, {"kid": options.kid, "word": word}, f"{options.kid} is {word} with the next publication")
-    return 0
-
-
-def _reinstate(options: argparse.Namespace) -> int:
-    from trustsync.hub.decisions import reinstate
-
-    with _opened(options) as (_, ledger), ledger.alone():
-        reinstate(ledger, options.environment, kid_of_text(options.kid), by=options.by, now=_now(options))
-    facts = {"kid": options.kid, "word": "reinstated"}
-    _tell(options, facts, f"{options.kid} is reinstated once a reviewer has approved it")
-    return 0
-
-
-def _revoke(options: argparse.Namespace) -> int:
-    from trustsync.hub.decisions import KINDS, read_hashes, revoke
-
-    hashes = read_hashes(options.file)
-    with _opened(options) as (_, ledger), ledger.alone():
-        count = revoke(
-            ledger, options.environment, options.scope, KINDS[options.kind], hashes, replace=options.replace
-        )
-    facts = {"scope": options.scope.hex(), "kind": options.kind, "count": count}
-    _tell(options, facts, f"{count} entries of kind {options.kind} stand there with the next publication")
-    return 0
-
-
-def _put(options: argparse.Namespace) -> int:
-    from trustsync.hub.content import drop_content, put_content
-
-    config = load_config(_data(options))
-    if options.drop:
-        drop_content(config, options.name)
-    else:
-        put_content(config, options.name, options.file.read_bytes())
-    word = "published no more" if options.drop else "published"
-    _tell(
-        options,
-        {"name": options.name, "dropped": options.drop},
-        f"{options.name}: {word} with the next publication",
-    )
-    return 0
-
-
-def _advisories(options: argparse.Namespace) -> int:
-    from trustsync.advisories import encode_advisories, matches
-    from trustsync.hub.advisories import installed, read_osv, read_sbom, relevant, unreadable
-    from trustsync.hub.content import put_content
-
-    config = load_config(_data(options))
-    sboms = [read_sbom(path.read_bytes()) for path in options.sbom] or [installed()]
-    found = relevant((each for path in options.file for each in read_osv(path.read_bytes())), sboms)
-    put_content(config, "advisories", encode_advisories(found))
-    weak = sorted({each.id for packages in sboms for each in matches(found, packages)})
-    for name in unreadable(found):
-        print(
-            f"{name}: a version that cannot be compared; every unit will call itself concerned",
-            file=sys.stderr,
-        )
-    facts = {"advisories": len(found), "concerned": weak}
-    words = f"{len(found)} advisories; of these SBOMs concerned: {', '.join(weak) or 'none'}"
-    _tell(options, facts, words)
-    return 0
-
-
-def _sbom(options: argparse.Namespace) -> int:
-    from trustsync.hub.advisories import installed, make_sbom
-
-    data = make_sbom(installed(), _now(options))
-    if options.out is None:
-        print(data.decode(), end="", flush=True)
-    else:
-        write_whole(options.out, data)
-        _tell(options, {"file": str(options.out)}, str(options.out))
-    return 0
-
-
-def _reviewer(options: argparse.Namespace) -> int:
-    from trustsync.hub.founding import make_key
-
-    point = make_key(options.out).hex()
-    words = f'[[reviewer]]\nname = "{options.name}"\nkey = "{point}"'
-    print(f"GIVE AWAY: {options.out} belongs to {options.name} alone; hub.toml gets:", file=sys.stderr)
-    _tell(options, {"name": options.name, "key": point, "file": str(options.out)}, words)
+    tell(options, {"seen": rows, "decided": decided}, "\n".join(lines))
     return 0
 
 
@@ -369,30 +261,8 @@ def _change(options: argparse.Namespace, config: HubConfig, ledger: HubLedger) -
     return change_of(ledger, candidate_of(config, ledger, options.environment))
 
 
-@contextlib.contextmanager
-def _opened(options: argparse.Namespace) -> Iterator[tuple[HubConfig, HubLedger]]:
-    config = load_config(_data(options))
-    with HubLedger.open(config.state) as ledger:
-        yield config, ledger
-
-
-def _data(options: argparse.Namespace) -> Path:
-    chosen: Path | None = options.data
-    return chosen or data_dir() / "hub"
-
-
-def _now(options: argparse.Namespace) -> datetime:
-    clock: datetime | None = options.clock
-    return clock or datetime.now(UTC).replace(microsecond=0)
-
-
-def _tell(options: argparse.Namespace, facts: dict[str, Any], words: str) -> None:
-    """The result on stdout: one JSON object, or words."""
-    print(json.dumps(facts, ensure_ascii=False) if options.json else words, flush=True)
-
-
 def _failed(message: str, status: int) -> int:
-    print(f"vaxgate-hub: {message}", file=sys.stderr)
+    say(f"vaxgate-hub: {message}")
     return status
 
 
@@ -406,13 +276,13 @@ def _parser() -> argparse.ArgumentParser:
             "publish": _publish,
             "serve": _serve,
             "show": _show,
-            "distrust": _distrust,
-            "reinstate": _reinstate,
-            "revoke": _revoke,
-            "put": _put,
-            "advisories": _advisories,
-            "sbom": _sbom,
-            "reviewer": _reviewer,
+            "distrust": brought.run_distrust,
+            "reinstate": brought.run_reinstate,
+            "revoke": brought.run_revoke,
+            "put": brought.run_put,
+            "advisories": brought.run_advisories,
+            "sbom": brought.run_sbom,
+            "reviewer": brought.run_reviewer,
         }
     )
 

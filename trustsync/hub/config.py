@@ -41,6 +41,7 @@ _MAX_FILE = 1 << 20  # bytes of hub.toml
 _MAX_PIN = 1 << 20  # bytes of a pinned file
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")  # also the name of a folder in the archive
+_PERSON = re.compile(r"\w[\w .'-]{0,63}")  # also the name of a file, and what stands in quotes in hub.toml
 
 
 class HubError(TrustSyncError):
@@ -89,6 +90,14 @@ class HubConfig:
                 f"Add [keys.{environment}], as vaxgate-hub init writes it"
             )
         return keys
+
+
+NO_NAME = "a name is letters, digits, spaces, points, hyphens, 64 at most"
+
+
+def is_name(text: str) -> bool:
+    """Whether a reviewer may be called so."""
+    return _PERSON.fullmatch(text) is not None
 
 
 def load_config(directory: Path) -> HubConfig:
@@ -206,6 +215,8 @@ class _Reading:
             name = self._text(row, "name", f"reviewer {number}")
             where = f"reviewer {name!r}"
             self._known(row, ("name", "key"), f"{where}: ")
+            if not is_name(name):
+                self.problems.append(f"{where}: {NO_NAME}")
             key = self._point(row.get("key"), where)
             if name in reviewers:
                 self.problems.append(f"{where} stands twice")

@@ -3,7 +3,8 @@
 The rules this module keeps:
 
 * Each is a file that somebody answers for, put in by ``vaxgate-hub put`` and read here in its published form.
-* What a unit would refuse is refused when it is put in, and again before it is signed.
+* What a unit would refuse is refused when it is put in, and again before it is signed. Spaces and the order
+  of members are people's own; the canonical form is made here.
 * Both environments publish the same; whose keys are real is all that differs between them.
 
     put_content(config, "recognition", data)
@@ -17,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from trustsync.advisories import decode_advisories
-from trustsync.canonical import TargetError
+from trustsync.canonical import TargetError, encode_json
 from trustsync.declarations import decode_policy, decode_recognition
 from trustsync.files import write_whole
 from trustsync.hub.config import HubConfig, HubError
+from trustsync.hub.lists import read_json
+from trustsync.hub.upstream import UpstreamError
 from trustsync.layout import ADVISORIES_PATH, POLICY_PATH, RECOGNITION_PATH, RULES_PATH
 from verifier.policy.bundle import BundleError, decode_bundles
 
@@ -35,6 +38,10 @@ CONTENT: Mapping[str, tuple[str, Callable[[bytes], Any]]] = {
 
 def put_content(config: HubConfig, name: str, data: bytes) -> None:
     """Take a document in; it is published with the next publication. Raises HubError when it is unfit."""
+    try:
+        data = encode_json(read_json(data, name))
+    except (UpstreamError, TargetError) as error:
+        raise HubError(f"{name}: {error}") from error
     _check(name, data)
     write_whole(_file(config, name), data)
 

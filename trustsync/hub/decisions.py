@@ -21,8 +21,9 @@ from pathlib import Path
 
 from trustsync.hub.candidate import REINSTATED, REJECT_FROM, WITHDRAWN
 from trustsync.hub.config import HubError
-from trustsync.hub.ledger import ENTRY, Decision, HubLedger
-from trustsync.hub.publish import by_hand
+from trustsync.hub.entries import by_hand
+from trustsync.hub.ledger import HubLedger
+from trustsync.hub.records import ENTRY, Decision
 from trustsync.layout import KEYS_PATH
 from trustsync.segments import sorted_entries
 from trustsync.targets import decode_keys
@@ -90,7 +91,7 @@ def revoke(
         b""
         if replace
         else b"".join(
-            ledger.blob(each.blob)
+            ledger.blobs.read(each.blob)
             for each in ledger.entries([name])
             if (each.scope, each.kind) == (scope, kind)
         )

@@ -23,7 +23,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from trustsync.files import write_whole
-from trustsync.hub.config import CONFIG, ENVIRONMENTS, HubConfig, HubError, load_config
+from trustsync.hub.config import (
+    CONFIG,
+    ENVIRONMENTS,
+    NO_NAME,
+    HubConfig,
+    HubError,
+    is_name,
+    load_config,
+)
 from trustsync.hub.content import put_content
 from trustsync.hub.ledger import HubLedger
 from trustsync.hub.publish import keep_specimens
@@ -61,12 +69,14 @@ def found_hub(directory: Path, *, reviewers: Sequence[str] = ()) -> Founded:
         raise HubError(f"{directory} is not empty; a hub starts in a directory of its own")
     if len(set(reviewers)) < len(reviewers):
         raise HubError("two reviewers of one name; each needs a name of their own")
+    for name in reviewers:
+        check_name(name)
     directory.mkdir(parents=True, exist_ok=True)
     lines = [_HEAD]
     given = []
     for name in reviewers:
         file = directory / "reviewers" / f"{name}.key"
-        lines.append(f'[[reviewer]]\nname = "{name}"\nkey = "{make_key(file).hex()}"\n')
+        lines.append(reviewer_entry(name, make_key(file)) + "\n")
         given.append(file)
     offline = []
     for environment in ENVIRONMENTS:
@@ -87,6 +97,17 @@ def found_hub(directory: Path, *, reviewers: Sequence[str] = ()) -> Founded:
         for environment in ENVIRONMENTS:
             keep_specimens(ledger, environment, make_specimens(secrets.token_bytes(32), environment))
     return Founded(config, tuple(offline), tuple(given))
+
+
+def check_name(name: str) -> None:
+    """Raise HubError for what no reviewer can be called."""
+    if not is_name(name):
+        raise HubError(f"{name!r}: {NO_NAME}")
+
+
+def reviewer_entry(name: str, key: bytes) -> str:
+    """A reviewer as ``hub.toml`` has them. key: the public half."""
+    return f'[[reviewer]]\nname = "{name}"\nkey = "{key.hex()}"'
 
 
 def make_key(file: Path) -> bytes:

@@ -2,8 +2,8 @@
 
 The rules this module keeps:
 
-* One SQLite file and, beside it, a folder of blobs by their SHA-256: revocation entries and segments, which
-  are too many for rows. A blob is on the medium before a row names it.
+* One SQLite file and, beside it, a folder of blobs (:mod:`trustsync.hub.blobs`). A blob is on the medium
+  before a row names it.
 * A list replaces the one before of its source, whole. Where a key was seen, when, and by which archived bytes
   that was proven stays for ever.
 * What was published is kept as it was published, so that a change is a comparison of two documents and a
@@ -11,7 +11,7 @@ The rules this module keeps:
 * Nothing here is secret: signing keys and reviewers' keys are elsewhere.
 
     with HubLedger.open(config.state) as ledger, ledger.change():
-        ledger.keep_list(held, keys, authorities, entries)
+        ledger.keep_list(held, entries)
     ledger.published(PRODUCTION)[KEYS_PATH]
 
 An environment's metadata is seen through :meth:`HubLedger.metadata_of`, which is a publisher's
@@ -20,34 +20,28 @@ An environment's metadata is seen through :meth:`HubLedger.metadata_of`, which i
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from trustsync.files import write_whole
+from trustsync.database import FACTS, PublisherDatabase
+from trustsync.hub.blobs import Blobs
 from trustsync.hub.config import HubError
+from trustsync.hub.records import ENTRY, Approval, Decision, EntryBlob, HeldList, Trace
 from trustsync.hub.upstream import Authentication
-from trustsync.targets import AuthorityRecord, KeyRecord, decode_keys, encode_keys
+from trustsync.targets import decode_keys, encode_keys
 from verifier.times import written
 from verifier.trust import Domain, HashKind, TrustedKey
 
 FILE = "hub.db"
-BLOBS = "blobs"
-ENTRY = 16  # bytes of a revocation entry as the hub keeps it
+_BLOBS = "blobs"
 _LOCK = "lock"
 _FORMAT = 1
-_WAIT = 30  # seconds to wait for another process that is writing
 
-_SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+_SCHEMA = f"""
+{FACTS};
 CREATE TABLE lists (
     source TEXT PRIMARY KEY, environment TEXT NOT NULL, authentication TEXT NOT NULL,
     fetched_at TEXT NOT NULL, archive TEXT NOT NULL, version INTEGER, signed_at TEXT, valid_until TEXT,
@@ -81,87 +75,13 @@ CREATE TABLE metadata (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class HeldList:
-    """A list as it was proven last. archive: the folder of its raw bytes, below the archive.
-
-    keys, authorities: with ``source`` set. skipped: entries that were left out, and why.
-    """
-
-    source: str
-    environment: str
-    authentication: Authentication
-    fetched_at: datetime
-    archive: str
-    keys: tuple[KeyRecord, ...] = ()
-    authorities: tuple[AuthorityRecord, ...] = ()
-    version: int | None = None
-    signed_at: datetime | None = None
-    valid_until: datetime | None = None
-    skipped: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class EntryBlob:
-    """Revocation entries of one source, scope and kind: ``count`` sorted entries of 16 bytes in a blob.
-
-    An entry is the first 16 bytes of the hash; of kind ``RID_BEFORE`` 8 bytes of it and the instant.
-    """
-
-    source: str
-    scope: bytes
-    kind: HashKind
-    blob: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What people of this hub decided about the keys of a KID, whatever the lists say.
-
-    word: ``withdrawn``, ``reinstated``, or ``reject-from`` with its instant. allowed: whether really issued
-    certificates are listed (``HashKind.ALLOWED``).
-    """
-
-    kid: bytes
-    word: str
-    instant: datetime | None
-    allowed: bool
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """A reviewer's signature over one exact change."""
-
-    digest: bytes
-    reviewer: str
-    signature: bytes
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """Where a key was seen: in which source, how that was proven, by which bytes, from when to when."""
-
-    key: TrustedKey
-    environment: str
-    source: str
-    authentication: Authentication
-    archive: str
-    first_at: datetime
-    last_at: datetime
-
-
-class HubLedger:
-    """The opened state of a hub. One object belongs to one thread."""
+class HubLedger(PublisherDatabase):
+    """The opened state of a hub. One object belongs to one thread. blobs: entries and segments by hash."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._db = sqlite3.connect(directory / FILE, timeout=_WAIT, isolation_level=None)
+        super().__init__(directory, file=FILE, lock=_LOCK)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA synchronous = FULL")
+        self.blobs = Blobs(directory / _BLOBS)
 
     @classmethod
     def create(cls, directory: Path) -> HubLedger:
@@ -192,80 +112,6 @@ class HubLedger:
             raise HubError(f"{directory / FILE} has format {found}; this version reads {_FORMAT}")
         return ledger
 
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the hub's lock, so that two commands never interleave."""
-        with (self.directory / _LOCK).open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-    @contextmanager
-    def change(self) -> Iterator[None]:
-        """One transaction: all of it or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
-    def fact(self, name: str) -> str:
-        """A word that was kept, empty if there is none of that name."""
-        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return "" if row is None else str(row["value"])
-
-    def set_fact(self, name: str, value: str) -> None:
-        """Keep a word."""
-        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
-
-    # --- Blobs --------------------------------------------------------------------------------------------
-
-    def keep_blob(self, data: bytes) -> str:
-        """Put bytes into the folder of blobs; their name, the SHA-256 in hex."""
-        name = hashlib.sha256(data).hexdigest()
-        path = self._blob(name)
-        if not path.is_file() or path.stat().st_size != len(data):
-            write_whole(path, data)
-        return name
-
-    def blob(self, name: str) -> bytes:
-        """The bytes of this name. Raises HubError when they are gone or changed."""
-        try:
-            data = self._blob(name).read_bytes()
-        except OSError as error:
-            raise HubError(
-                f"{self._blob(name)} cannot be read: {error.strerror}; restore the state from the backup"
-            ) from error
-        if hashlib.sha256(data).hexdigest() != name:
-            raise HubError(f"{self._blob(name)} is not what was put there; restore it from the backup")
-        return data
-
-    def has_blob(self, name: str) -> bool:
-        """Whether there is a blob of this name."""
-        return self._blob(name).is_file()
-
-    def sweep(self, kept: Collection[str]) -> None:
-        """Remove the blobs that are not among these."""
-        for path in (self.directory / BLOBS).glob("*/*"):
-            if path.name not in kept:
-                path.unlink()
-
-    def _blob(self, name: str) -> Path:
-        return self.directory / BLOBS / name[:2] / name
-
     # --- Lists of others ----------------------------------------------------------------------------------
 
     def lists(self) -> dict[str, HeldList]:
@@ -281,7 +127,7 @@ class HubLedger:
         if packed:
             decode_keys(packed)
         blobs = [
-            (held.source, scope, int(kind), self.keep_blob(data), len(data) // ENTRY)
+            (held.source, scope, int(kind), self.blobs.keep(data), len(data) // ENTRY)
             for (scope, kind), data in entries.items()
         ]
         self._db.execute(
@@ -309,7 +155,7 @@ class HubLedger:
             ],
         )
 
-    def entries(self, sources: Sequence[str] | None) -> list[EntryBlob]:
+    def entries(self, sources: Collection[str] | None) -> list[EntryBlob]:
         """The revocation entries of these sources, ``None`` for all, by scope and kind."""
         rows = self._db.execute("SELECT * FROM entries ORDER BY scope, kind, source")
         return [
@@ -327,7 +173,7 @@ class HubLedger:
             return
         self._db.execute(
             "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?)",
-            (source, scope, int(kind), self.keep_blob(data), len(data) // ENTRY),
+            (source, scope, int(kind), self.blobs.keep(data), len(data) // ENTRY),
         )
 
     def traces(self, kid: bytes) -> list[Trace]:

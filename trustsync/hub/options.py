@@ -6,12 +6,10 @@ A text that cannot be read as what it should be is refused here, with an example
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from trustsync.arguments import instant, port
+from trustsync.arguments import Run, Verbs, clock_and_json, instant, options, port
 from trustsync.hub.config import ENVIRONMENTS
 from trustsync.hub.content import CONTENT
 from trustsync.hub.decisions import KINDS
@@ -31,61 +29,39 @@ exit status: 0 done; diff: 10 something to publish, 20 something that reviewers 
 nothing was published; 2 it cannot be done as it was asked
 """
 
-Run = Callable[[argparse.Namespace], int]
-Verb = Callable[..., argparse.ArgumentParser]
+Shared = argparse.ArgumentParser  # options that several verbs take
 
 
 def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
     """The command's parser. runs: what carries out each verb."""
-    parser = argparse.ArgumentParser(
-        prog="vaxgate-hub",
-        description="Gathers the key lists of others, proves them, and publishes what appliances install.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    verbs = Verbs(
+        "vaxgate-hub",
+        "Gathers the key lists of others, proves them, and publishes what appliances install.",
+        EXAMPLES,
+        runs,
+        clock_and_json(),
     )
-    parser.add_argument("--version", action="version", version=f"vaxgate-hub {version('vaxgate')}")
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--clock", type=instant, metavar="T", help="the instant to take for now (default: now)"
-    )
-    common.add_argument("--json", action="store_true", help="answer with one JSON object")
-    data = argparse.ArgumentParser(add_help=False)
+    data = options()
     data.add_argument(
         "--data", type=Path, metavar="DIR", help="the hub's directory (default: hub/ in the data directory)"
     )
-    place = argparse.ArgumentParser(add_help=False)
+    place = options()
     place.add_argument(
         "--environment", choices=ENVIRONMENTS, default=PRODUCTION, help="whose list (default: production)"
     )
-    person = argparse.ArgumentParser(add_help=False)
+    person = options()
     person.add_argument("--by", required=True, metavar="NAME", help="who says so")
 
-    def verb(
-        name: str, words: str, example: str, *parents: argparse.ArgumentParser
-    ) -> argparse.ArgumentParser:
-        made = verbs.add_parser(
-            name,
-            parents=[common, *parents],
-            help=words,
-            description=words[0].upper() + words[1:] + ".",
-            epilog=f"example:\n  vaxgate-hub {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        made.set_defaults(run=runs[name])
-        return made
-
-    _add_lists(verb, data, place, person)
-    _add_repository(verb, data, place)
-    _add_decisions(verb, data, place, person)
-    _add_documents(verb, data)
-    return parser
+    _add_lists(verbs, data, place, person)
+    _add_repository(verbs, data, place)
+    _add_decisions(verbs, data, place, person)
+    _add_documents(verbs, data)
+    return verbs.parser
 
 
-def _add_lists(verb: Verb, data: Any, place: Any, person: Any) -> None:
+def _add_lists(verbs: Verbs, data: Shared, place: Shared, person: Shared) -> None:
     """From a new hub to a change that reviewers have seen."""
-    init = verb("init", "make a hub: its directory, its keys, its hub.toml", "init hub --reviewer an")
+    init = verbs.add("init", "make a hub: its directory, its keys, its hub.toml", "init hub --reviewer an")
     init.add_argument("dir", type=Path, metavar="DIR", help="a directory that is empty or does not exist")
     init.add_argument(
         "--reviewer",
@@ -95,7 +71,9 @@ def _add_lists(verb: Verb, data: Any, place: Any, person: Any) -> None:
         help="make a key for this reviewer (repeatable)",
     )
 
-    gather = verb("gather", "fetch and prove every source's list", "gather --data hub --only de", data)
+    gather = verbs.add(
+        "gather", "fetch and prove every source's list", "gather --data hub --only national", data
+    )
     gather.add_argument(
         "--only", action="append", default=[], metavar="SOURCE", help="this source alone (repeatable)"
     )
@@ -106,12 +84,12 @@ def _add_lists(verb: Verb, data: Any, place: Any, person: Any) -> None:
         help="read raw files from here, one folder for each source, in place of the network",
     )
 
-    verb("diff", "show what a publication would change", "diff --data hub --json", data, place)
+    verbs.add("diff", "show what a publication would change", "diff --data hub --json", data, place)
 
-    approve = verb(
+    approve = verbs.add(
         "approve",
         "sign the change that diff shows, as a reviewer",
-        "approve --data hub --by an --key hub/reviewers/an.key --digest 3f0a9c21e7b4",
+        "approve --data hub --by an --key hub/reviewers/an.key",
         data,
         place,
         person,
@@ -124,14 +102,14 @@ def _add_lists(verb: Verb, data: Any, place: Any, person: Any) -> None:
         help="how the change begins that you have seen; another one is not signed",
     )
 
-    reviewer = verb("reviewer", "make a key for a reviewer", "reviewer an --out an.key")
+    reviewer = verbs.add("reviewer", "make a key for a reviewer", "reviewer an --out an.key")
     reviewer.add_argument("name", metavar="NAME")
     reviewer.add_argument("--out", type=Path, required=True, metavar="FILE", help="the private key")
 
 
-def _add_repository(verb: Verb, data: Any, place: Any) -> None:
+def _add_repository(verbs: Verbs, data: Shared, place: Shared) -> None:
     """What is published, and where a key of it came from."""
-    publish = verb(
+    publish = verbs.add(
         "publish",
         "sign what is new and lay the repository out",
         "publish --data hub --keys hub/keys/production/online --nightly",
@@ -151,7 +129,7 @@ def _add_repository(verb: Verb, data: Any, place: Any) -> None:
         help="leave as it is whatever waits for a reviewer or for a key that is not here",
     )
 
-    serve = verb(
+    serve = verbs.add(
         "serve",
         "serve a repository on this machine, for pilots and tests",
         "serve --data hub --port 8000",
@@ -163,13 +141,15 @@ def _add_repository(verb: Verb, data: Any, place: Any) -> None:
         "--ready-file", type=Path, metavar="F", help="written whole when requests are answered"
     )
 
-    show = verb("show", "say where a key was seen and how that was proven", "show 2c68ad12f74cc933", data)
+    show = verbs.add(
+        "show", "say where a key was seen and how that was proven", "show 2c68ad12f74cc933 --data hub", data
+    )
     show.add_argument("kid", metavar="KID", help="in hex, in Base64, or the text that it is")
 
 
-def _add_decisions(verb: Verb, data: Any, place: Any, person: Any) -> None:
+def _add_decisions(verbs: Verbs, data: Shared, place: Shared, person: Shared) -> None:
     """What people of the hub decide themselves."""
-    distrust = verb(
+    distrust = verbs.add(
         "distrust",
         "withdraw a key, or refuse what it signs from an instant on",
         "distrust 2c68ad12f74cc933 --data hub --by an --from 2021-11-30T00:00:00Z",
@@ -192,7 +172,7 @@ def _add_decisions(verb: Verb, data: Any, place: Any, person: Any) -> None:
         help="hashes of the signed bytes of certificates that stay good",
     )
 
-    reinstate = verb(
+    reinstate = verbs.add(
         "reinstate",
         "believe in a withdrawn key again",
         "reinstate 2c68ad12f74cc933 --data hub --by an",
@@ -202,7 +182,7 @@ def _add_decisions(verb: Verb, data: Any, place: Any, person: Any) -> None:
     )
     reinstate.add_argument("kid", metavar="KID", help="in hex, or the text that it is")
 
-    revoke = verb(
+    revoke = verbs.add(
         "revoke",
         "revoke certificates by a file of hashes",
         "revoke hashes.txt --data hub --kid 2c68ad12f74cc933 --kind uci",
@@ -223,9 +203,9 @@ def _add_decisions(verb: Verb, data: Any, place: Any, person: Any) -> None:
     )
 
 
-def _add_documents(verb: Verb, data: Any) -> None:
+def _add_documents(verbs: Verbs, data: Shared) -> None:
     """What is published beside the keys."""
-    put = verb(
+    put = verbs.add(
         "put",
         "take in a document to publish beside the keys",
         "put recognition issuers.json --data hub",
@@ -238,7 +218,7 @@ def _add_documents(verb: Verb, data: Any) -> None:
     )
     what.add_argument("--drop", action="store_true", help="publish it no more")
 
-    advisories = verb(
+    advisories = verbs.add(
         "advisories",
         "take in advisories about the software of the appliances",
         "advisories osv.json --data hub --sbom appliance.cdx.json",
@@ -256,7 +236,9 @@ def _add_documents(verb: Verb, data: Any) -> None:
         help="CycloneDX of a release in the field (repeatable; default: this environment)",
     )
 
-    sbom = verb("sbom", "write the CycloneDX 1.6 SBOM of this environment", "sbom --out appliance.cdx.json")
+    sbom = verbs.add(
+        "sbom", "write the CycloneDX 1.6 SBOM of this environment", "sbom --out appliance.cdx.json"
+    )
     sbom.add_argument("--out", type=Path, metavar="FILE", help="default: stdout")
 
 

@@ -2,7 +2,7 @@
 
     1. candidate   the lists that are held, as they would be published
     2. review      are the signatures there that this change asks for?
-    3. targets     keys, self-test, revocation, rules, recognition, advisories
+    3. targets     keys, certificates that stay good, revocation, rules, recognition, advisories
     4. accept      by the very code of the appliance; what a unit would refuse is never signed
     5. sign        roles that have something new to say, or whose half life is over
     6. keep        versions and documents in one transaction
@@ -12,7 +12,9 @@ The rules this module keeps:
 
 * The same state and the same clock give the same bytes; a public directory that was lost is made again.
 * Nightly, with the online keys alone: revocation, snapshot and timestamp are signed, and what would need a
-  reviewer or a key from the safe stays as it was published last, and is named.
+  reviewer or a key from the safe stays as it was published last, and is named. So it is when the lists of
+  others make no list at all: nobody of them can let the fleet's list grow old.
+* Certificates that stay good are published together with the list of keys that promises them, or not at all.
 * Production and test are two repositories with two roots. Nothing is published for one by the other's keys.
 
     published = publish(config, ledger, PRODUCTION, now, load_signers([stick]))
@@ -22,7 +24,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,12 +39,14 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # re-export
 
 from trustsync.acceptance import accept
 from trustsync.canonical import TargetError
-from trustsync.deltas import difference, plan_segments, revocation_targets
+from trustsync.deltas import plan_segments, revocation_targets
+from trustsync.environments import Environment
 from trustsync.errors import RefusedError
+from trustsync.hub import entries
 from trustsync.hub.candidate import Candidate, make_candidate
 from trustsync.hub.config import ENVIRONMENTS, HubConfig, HubError, NotPublishedError
 from trustsync.hub.content import read_content
-from trustsync.hub.ledger import ENTRY, HubLedger, MetadataLedger
+from trustsync.hub.ledger import HubLedger, MetadataLedger
 from trustsync.hub.review import Change, compare, missing
 from trustsync.hub.specimens import Specimens
 from trustsync.layout import KEYS_PATH, SELF_TEST_PATH
@@ -55,17 +59,18 @@ from trustsync.publishing import (
     PublishingError,
     lay_out,
     sign,
-    standing_segments,
     standing_targets,
 )
-from trustsync.segments import entries_of, entry_width, position, sorted_entries
+from trustsync.revocation import MappedRevocation, Part
+from trustsync.segments import SegmentRecord, by_segment
 from trustsync.targets import decode_keys, encode_keys
 from trustsync.trial import TrialError, decode_trial, try_list
-from verifier.trust import HashKind, ListedRevocation, TrustList
+from verifier.trust import HashKind, TrustList, key_name
+
+Progress = Callable[[str], None]
 
 # Roles that may stay as they are for a night.
 _CAN_WAIT = frozenset(name for name, form in ROLES.items() if form.delegated and form.offline)
-_FEW = 16  # a segment this many times as long as what comes to it is not sorted again
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,6 @@ class Published:
 
     environment: str
     publication: Publication
-    change: Change
     waiting: tuple[str, ...] = ()
 
 
@@ -88,6 +92,7 @@ def candidate_of(config: HubConfig, ledger: HubLedger, environment: str) -> Cand
         ledger.decisions(environment),
         published=None if before is None else decode_keys(before),
         specimen=specimens_of(ledger, environment).key,
+        allowed=entries.allowed(ledger, environment),
     )
 
 
@@ -95,7 +100,8 @@ def change_of(ledger: HubLedger, candidate: Candidate) -> Change:
     """The change that publishing this candidate would be."""
     environment = candidate.environment
     before = ledger.published(environment).get(KEYS_PATH)
-    return compare(candidate, before, number=int(ledger.fact(_counter(environment)) or 0))
+    standing = entries.standing_allowed(ledger, environment)
+    return compare(candidate, before, standing, number=int(ledger.fact(_counter(environment)) or 0))
 
 
 def publish(
@@ -106,41 +112,46 @@ def publish(
     signers: Iterable[CryptoSigner],
     *,
     nightly: bool = False,
+    progress: Progress | None = None,
 ) -> Published:
     """Bring an environment's repository up to what the hub holds, as of ``now``.
 
     signers: the private keys at hand. nightly: what waits for a reviewer, or for a key that is not at hand,
-    stays as it is. Raises NotPublishedError when approvals or keys are missing (each named), or a
-    unit would refuse the list.
+    stays as it is. progress: told each step in a few words. Raises NotPublishedError when approvals or keys
+    are missing (each named), or a unit would refuse the list.
     """
+    say = progress or (lambda _step: None)
     signers = tuple(signers)
     points = config.role_keys(environment)
     keys = {role: [_public(point) for point in own] for role, own in points.items()}
     with ledger.alone():
         # 1. and 2.
-        candidate = candidate_of(config, ledger, environment)
-        change = change_of(ledger, candidate)
+        say("putting the lists together")
         standing = ledger.published(environment)
-        lacking = missing(change, ledger.approvals(environment), config.reviewers)
-        waiting: list[str] = []
-        document = candidate.document
-        if lacking:
-            if not nightly or KEYS_PATH not in standing:
-                raise NotPublishedError(f"{lacking}. Nothing was published")
-            document = standing[KEYS_PATH]
-            waiting.append(lacking)
+        candidate, is_news, lacking = _reviewed(config, ledger, environment)
+        if lacking and (not nightly or KEYS_PATH not in standing):
+            raise NotPublishedError(f"{lacking}. Nothing was published")
+        waiting = [lacking] if lacking else []
         # 3.
-        metadata = ledger.metadata_of(environment)
+        say("planning the revocation segments")
         specimens = specimens_of(ledger, environment)
-        documents = {KEYS_PATH: document, SELF_TEST_PATH: specimens.document, **_own(config, points)}
-        segments = _revocation(config, ledger, environment, specimens, standing)
+        segments = _Segments(config, ledger, environment, specimens)
+        documents = {
+            KEYS_PATH: standing[KEYS_PATH] if candidate is None else candidate.document,
+            SELF_TEST_PATH: specimens.document,
+            **_own(config, points),
+        }
+        metadata = ledger.metadata_of(environment)
         with ledger.change():
             publication: Publication | None = None
             while publication is None:
-                files = documents | segments
+                revocation = segments.targets(None if candidate is None else candidate.allowed)
+                files = documents | revocation
                 # 4.
+                say("trying the list as a unit does")
                 _check(files, metadata, specimens, now)
                 # 5.
+                say("signing")
                 try:
                     publication = sign(metadata, keys, signers, files, now)
                 except KeysMissingError as error:
@@ -148,23 +159,61 @@ def publish(
                     if not (nightly and can_wait):
                         raise NotPublishedError(_told(error.needs, points)) from error
                     waiting += [_sentence(need, points) for need in error.needs]
-                    documents = _held_back(documents, standing, [need.role for need in error.needs])
+                    held_back = [need.role for need in error.needs]
+                    documents = _held_back(documents, standing, held_back)
+                    candidate = None if KEYS_PATH.split("/")[0] in held_back else candidate
                 except PublishingError as error:
                     raise NotPublishedError(str(error)) from error
             # 6.
-            for path, data in segments.items():
+            for path, data in revocation.items():
                 if path.endswith(".seg"):
-                    ledger.keep_blob(data)
-            if documents[KEYS_PATH] != standing.get(KEYS_PATH):
+                    ledger.blobs.keep(data)
+            if candidate is not None and is_news:
                 number = int(ledger.fact(_counter(environment)) or 0)
                 ledger.set_fact(_counter(environment), str(number + 1))
-            index = {path: data for path, data in segments.items() if not path.endswith(".seg")}
+            index = {path: data for path, data in revocation.items() if not path.endswith(".seg")}
             ledger.keep_published(environment, documents | index)
         # 7.
+        say("laying the files out")
         lay_out(config.repository(environment), files, metadata)
         _sweep(ledger)
     waiting += [f"{_sentence(need, points)} before it expires" for need in publication.due]
-    return Published(environment, publication, change, tuple(waiting))
+    return Published(environment, publication, tuple(waiting))
+
+
+def _reviewed(config: HubConfig, ledger: HubLedger, environment: str) -> tuple[Candidate | None, bool, str]:
+    """The list that may be published, and whether it differs; or ``None`` and what is missing, in words."""
+    try:
+        candidate = candidate_of(config, ledger, environment)
+        change = change_of(ledger, candidate)
+    except HubError as error:
+        return None, False, str(error)
+    lacking = missing(change, ledger.approvals(environment), config.reviewers)
+    return None if lacking else candidate, not change.empty, lacking
+
+
+class _Segments:
+    """The targets of the role ``revocation``: what stands, and what came since."""
+
+    def __init__(self, config: HubConfig, ledger: HubLedger, environment: str, specimens: Specimens) -> None:
+        self._standing_allowed = entries.standing_allowed(ledger, environment)
+        try:
+            held = entries.standing(ledger, environment)
+            self._held_allowed = {r: data for r, data in held.items() if r.kind is HashKind.ALLOWED}
+            wanted = entries.revoked(ledger, config.sources, environment, specimens)
+            self._revoked = plan_segments(
+                {record: data for record, data in held.items() if record not in self._held_allowed}, wanted
+            )
+        except TargetError as error:
+            raise _unfit(error) from error
+
+    def targets(self, allowed: Mapping[bytes, bytes] | None) -> dict[str, bytes]:
+        """By path. allowed: by KID the certificates that stay good, ``None`` for those that stand."""
+        wanted = entries.allow_segments(self._standing_allowed if allowed is None else allowed)
+        try:
+            return revocation_targets(self._revoked | plan_segments(self._held_allowed, wanted))
+        except TargetError as error:
+            raise _unfit(error) from error
 
 
 def load_signers(places: Iterable[Path]) -> list[CryptoSigner]:
@@ -207,11 +256,6 @@ def keep_specimens(ledger: HubLedger, environment: str, specimens: Specimens) ->
     ledger.set_fact(f"specimens/{environment}", " ".join(part.hex() for part in parts))
 
 
-def by_hand(environment: str) -> str:
-    """The name under which entries stand that people brought; no source can have it."""
-    return f"by hand, {environment}"
-
-
 def _own(config: HubConfig, points: Mapping[str, Sequence[bytes]]) -> dict[str, bytes]:
     """The documents beside the keys. Raises HubError for one that no role of this repository speaks for."""
     documents = read_content(config)
@@ -221,77 +265,44 @@ def _own(config: HubConfig, points: Mapping[str, Sequence[bytes]]) -> dict[str, 
     return documents
 
 
-def _revocation(
-    config: HubConfig,
-    ledger: HubLedger,
-    environment: str,
-    specimens: Specimens,
-    standing: Mapping[str, bytes],
-) -> dict[str, bytes]:
-    """The targets of the role ``revocation``: what stands, and what came since."""
-    sources = [source.name for source in config.sources if source.environment == environment]
-    gathered: dict[tuple[bytes, HashKind], list[bytes]] = {}
-    for entries in ledger.entries([*sources, by_hand(environment)]):
-        cut = _cut(ledger.blob(entries.blob), entry_width(entries.kind))
-        gathered.setdefault((entries.scope, entries.kind), []).append(cut)
-    scope, kind, digest = specimens.revoked
-    gathered.setdefault((scope, kind), []).append(digest[: entry_width(kind)])
-    wanted = {(scope, kind): _united(parts, entry_width(kind)) for (scope, kind), parts in gathered.items()}
-
-    def find(path: str, digest: str) -> bytes | None:
-        if path in standing:
-            return standing[path]
-        return ledger.blob(digest) if ledger.has_blob(digest) else None
-
-    try:
-        held = standing_segments(ledger.metadata_of(environment), find)
-        return revocation_targets(plan_segments(held, wanted))
-    except TargetError as error:
-        raise NotPublishedError(f"revocation: {error}; every unit would refuse it") from error
-
-
-def _cut(data: bytes, width: int) -> bytes:
-    """The first ``width`` bytes of each entry, in one go: there may be ten million."""
-    if width == ENTRY:
-        return data
-    if width * 2 == ENTRY:
-        return memoryview(data).cast("Q")[::2].tobytes()
-    return b"".join(data[at : at + width] for at in range(0, len(data), ENTRY))
-
-
-def _united(parts: Sequence[bytes], width: int) -> bytes:
-    """Several sorted segments as one. A few entries go between the many where they belong, unsorted again."""
-    base, *others = sorted((sorted_entries(part, width) for part in parts), key=len, reverse=True)
-    added = difference(sorted_entries(b"".join(others), width), base, width)
-    if len(added) * _FEW > len(base):
-        return sorted_entries(base + added, width)
-    pieces, begin = [], 0
-    for entry in entries_of(added, width):
-        end = position(base, width, int.from_bytes(entry)) * width
-        pieces += [base[begin:end], entry]
-        begin = end
-    return b"".join((*pieces, base[begin:]))
-
-
 def _check(files: Mapping[str, bytes], metadata: MetadataLedger, specimens: Specimens, now: datetime) -> None:
-    """Raise HubError for a list that a unit would not install."""
+    """Raise NotPublishedError for a list that a unit would not install."""
     known = {
         path
         for path, digest in standing_targets(metadata, "revocation").items()
         if path in files and hashlib.sha256(files[path]).hexdigest() == digest
     }
+    environment = specimens.key.environment
     try:
-        accepted = accept(files, known=known)
+        accepted = accept(files, known=known, environment=Environment(environment))
         trust = TrustList.of(
-            (record.key for record in accepted.keys if record.environment == specimens.key.environment),
-            revocation=ListedRevocation([specimens.revoked]),
+            (record.key for record in accepted.keys if record.environment == environment),
+            test_kids={
+                key_name(record.key.kid, record.key.issuer)
+                for record in accepted.keys
+                if record.environment != environment
+            },
+            revocation=_as_mapped(files, accepted.segments, now + ROLES["revocation"].life),
             signed_at=now.astimezone(UTC),
         )
         try_list(trust, decode_trial(files[SELF_TEST_PATH]))
     except (RefusedError, TargetError, TrialError, ValueError) as error:
-        raise NotPublishedError(
-            f"every unit would refuse this list: {error}. Nothing was published"
-        ) from error
+        raise _unfit(error) from error
+
+
+def _as_mapped(
+    files: Mapping[str, bytes], segments: Iterable[SegmentRecord], expires: datetime
+) -> MappedRevocation:
+    """The segments as a unit asks them."""
+    parts: dict[tuple[bytes, HashKind], tuple[Part, ...]] = {
+        name: tuple((files[record.path], record.width) for record in records)
+        for name, records in by_segment(segments).items()
+    }
+    return MappedRevocation(parts, expires, frozenset())
+
+
+def _unfit(error: Exception) -> NotPublishedError:
+    return NotPublishedError(f"every unit would refuse this list: {error}. Nothing was published")
 
 
 def _held_back(
@@ -330,7 +341,7 @@ def _counter(environment: str) -> str:
 
 def _sweep(ledger: HubLedger) -> None:
     """Remove blobs that nothing leads to any more."""
-    kept = {entries.blob for entries in ledger.entries(None)}
+    kept = {each.blob for each in ledger.entries(None)}
     for environment in ENVIRONMENTS:
         kept |= set(standing_targets(ledger.metadata_of(environment), "revocation").values())
-    ledger.sweep(kept)
+    ledger.blobs.sweep(kept)

@@ -3,13 +3,15 @@
 The rules this module keeps:
 
 * A change of more than 5 % of the keys, or of any CSCA, asks for two reviewers. A key that one connection
-  alone vouches for, and every loosening (a key reinstated, an allow-list), asks for one.
+  alone vouches for, and every loosening (a key reinstated, certificates that stay good), asks for one.
 * An approval is a signature over the digest of one exact change: what stands, what would stand, the keys that
   nobody else vouches for, and the number of the publication. Another change, or the same one a second time,
   asks anew.
+* What stands and what would are the list of keys and the certificates that stay good, to the byte. Everything
+  else that is published has signers of its own, or takes trust away.
 * Two reviewers are two names with two keys, as ``hub.toml`` has them at the time of publication.
 
-    change = compare(candidate, before, number=4)
+    change = compare(candidate, before, allowed_before, number=4)
     change.share, change.needed.reviewers, change.needed.why
     approval = sign_change(change, "an", key, now)
     missing(change, approvals, config.reviewers)         # '' when it may be published
@@ -20,7 +22,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,8 +30,9 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
 from trustsync.canonical import encode
+from trustsync.deltas import difference
 from trustsync.hub.candidate import Candidate, KeyIdentity, identity_of
-from trustsync.hub.ledger import Approval
+from trustsync.hub.records import ENTRY, Approval
 from trustsync.targets import KeyRecord, PublishedKeys, decode_keys
 from verifier.families import shown_kid
 from verifier.trust import Authority, KeyStatus, TrustedKey
@@ -47,17 +50,28 @@ class Needed:
 
 
 @dataclass(frozen=True, slots=True)
+class AllowedChange:
+    """How many certificates of a distrusted key come to stay good, and how many no more do."""
+
+    kid: bytes
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """The difference between what stands in a repository and what would.
 
     digest: of this exact change, 32 bytes. share: of the keys that are in force before, between 0 and more
     than 1. added, withdrawn, reinstated, changed: keys, with their new facts. authorities: CSCAs that are
-    added, withdrawn or otherwise different. names: how many names of test keys come or go.
+    added, withdrawn or otherwise different. names: how many names of test keys and CSCAs come or go. allowed:
+    where certificates that stay good come or go. empty: whether all of it would be the same to the byte.
     """
 
     environment: str
     digest: bytes
     first: bool
+    empty: bool
     share: float
     needed: Needed
     added: tuple[TrustedKey, ...] = ()
@@ -66,15 +80,20 @@ class Change:
     changed: tuple[TrustedKey, ...] = ()
     authorities: tuple[Authority, ...] = ()
     names: int = 0
+    allowed: tuple[AllowedChange, ...] = ()
     unvouched: tuple[TrustedKey, ...] = ()
     returned: tuple[TrustedKey, ...] = ()
     left_out: tuple[str, ...] = ()
-    other: bool = False
 
     @property
-    def empty(self) -> bool:
-        """Whether the list of keys would be the same to the byte."""
-        return not self.other
+    def _sorted_keys(self) -> tuple[tuple[str, tuple[TrustedKey, ...]], ...]:
+        """The keys that differ, under the word for how."""
+        return (
+            ("added", self.added),
+            ("withdrawn", self.withdrawn),
+            ("reinstated", self.reinstated),
+            ("changed", self.changed),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The change for programs."""
@@ -85,20 +104,15 @@ class Change:
             "share": round(self.share, 6),
             "reviewers": self.needed.reviewers,
             "why": list(self.needed.why),
-            "keys": {
-                word: [_row(key) for key in keys]
-                for word, keys in (
-                    ("added", self.added),
-                    ("withdrawn", self.withdrawn),
-                    ("reinstated", self.reinstated),
-                    ("changed", self.changed),
-                )
-            },
+            "keys": {word: [_row(key) for key in keys] for word, keys in self._sorted_keys},
             "authorities": [
                 {"key_id": each.key_id.hex(), "country": each.country, "status": each.status.value}
                 for each in self.authorities
             ],
             "test_names": self.names,
+            "allowed": [
+                {"kid": each.kid.hex(), "added": each.added, "removed": each.removed} for each in self.allowed
+            ],
             "unvouched": [_row(key) for key in self.unvouched],
             "returned": [_row(key) for key in self.returned],
             "left_out": list(self.left_out),
@@ -106,17 +120,14 @@ class Change:
 
     def as_text(self) -> str:
         """The change for the people who sign it."""
+        beside = [f"  stays withdrawn though listed again: {_said(key)}" for key in self.returned]
+        beside += [f"  left out: {text}" for text in self.left_out]
         if self.empty:
-            return f"{self.environment}: nothing changed"
+            return "\n".join([f"{self.environment}: nothing changed", *beside])
         lines = [
             f"{self.environment}: {'first publication' if self.first else f'{self.share:.1%} of the keys'}"
         ]
-        for word, keys in (
-            ("added", self.added),
-            ("withdrawn", self.withdrawn),
-            ("reinstated", self.reinstated),
-            ("changed", self.changed),
-        ):
+        for word, keys in self._sorted_keys:
             for (source, country), count in sorted(
                 Counter((k.source, k.country or "?") for k in keys).items()
             ):
@@ -127,23 +138,31 @@ class Change:
         ]
         if self.names:
             lines.append(f"  {self.names:>5} names of test keys come or go")
-        lines += [f"  only one connection vouches for {_said(key)}" for key in self.unvouched]
-        lines += [f"  stays withdrawn though listed again: {_said(key)}" for key in self.returned]
-        lines += [f"  left out: {text}" for text in self.left_out]
-        lines.append(f"change {self.digest.hex()}")
+        lines += [
+            f"  {each.added:>5} certificates of KID {each.kid.hex()} stay good, {each.removed} no more"
+            for each in self.allowed
+        ]
+        lines += [f"  not two connections vouch for {_said(key)}" for key in self.unvouched]
+        lines += [*beside, f"change {self.digest.hex()}"]
         if self.needed.reviewers:
             lines.append(f"asks for {self.needed.reviewers} of the reviewers: {'; '.join(self.needed.why)}")
         return "\n".join(lines)
 
 
-def compare(candidate: Candidate, before: bytes | None, *, number: int) -> Change:
+def compare(
+    candidate: Candidate,
+    before: bytes | None,
+    allowed_before: Mapping[bytes, bytes] | None = None,
+    *,
+    number: int,
+) -> Change:
     """The change that publishing this candidate would be.
 
-    before: ``trust/keys.cbor`` as it stands, ``None`` before the first publication. number: how many lists of
-    keys were published before.
+    before: ``trust/keys.cbor`` as it stands, ``None`` before the first publication. allowed_before: by KID
+    the certificates that stay good, as published. number: how many changes were published before.
     """
     standing = decode_keys(before) if before is not None else PublishedKeys(())
-    document = candidate.document
+    allowed_before = allowed_before or {}
     old = _by_name(standing.keys, candidate.environment)
     new = _by_name(candidate.keys, candidate.environment)
     gone = KeyStatus.WITHDRAWN
@@ -157,16 +176,19 @@ def compare(candidate: Candidate, before: bytes | None, *, number: int) -> Chang
     in_force = sum(key.status is not gone for key in old.values())
     count = len(added) + len(withdrawn) + len(reinstated) + len(changed)
     share = 1.0 if before is None else count / max(in_force, 1)
+    allowed = _allowed_changed(candidate.allowed, allowed_before)
     needed = _needed(
         share=share if count else 0.0,
         authorities=bool(authorities),
         unvouched=len(candidate.unvouched),
         loosened=len(reinstated) + sum(_loosens(was, key) for was, key in both),
+        allowed=sum(each.added for each in allowed),
     )
     return Change(
         environment=candidate.environment,
-        digest=_digest(candidate, before, document, number),
+        digest=_digest(candidate, before, allowed_before, number),
         first=before is None,
+        empty=candidate.document == before and not allowed,
         share=share,
         needed=needed,
         added=tuple(added),
@@ -174,11 +196,11 @@ def compare(candidate: Candidate, before: bytes | None, *, number: int) -> Chang
         reinstated=tuple(reinstated),
         changed=tuple(changed),
         authorities=authorities,
-        names=len(_names(standing.keys, candidate) ^ _names(candidate.keys, candidate)),
+        names=len(_names(standing, candidate) ^ _names(candidate, candidate)),
+        allowed=allowed,
         unvouched=candidate.unvouched,
         returned=candidate.returned,
         left_out=candidate.left_out,
-        other=document != before,
     )
 
 
@@ -219,16 +241,18 @@ def missing(change: Change, approvals: Sequence[Approval], reviewers: Mapping[st
     )
 
 
-def _needed(*, share: float, authorities: bool, unvouched: int, loosened: int) -> Needed:
+def _needed(*, share: float, authorities: bool, unvouched: int, loosened: int, allowed: int) -> Needed:
     two, one = [], []
     if share > SHARE:
         two.append(f"more than {SHARE:.0%} of the keys")
     if authorities:
         two.append("a CSCA")
     if unvouched:
-        one.append(f"keys that one connection alone vouches for: {unvouched}")
+        one.append(f"keys for which one connection alone vouches, or none: {unvouched}")
     if loosened:
         one.append(f"keys that are believed in more than before: {loosened}")
+    if allowed:
+        one.append(f"certificates that stay good though their key is distrusted: {allowed}")
     return Needed(2 if two else 1 if one else 0, (*two, *one))
 
 
@@ -242,16 +266,29 @@ def _by_name(records: Iterable[KeyRecord], environment: str) -> dict[KeyIdentity
     return {identity_of(record.key): record.key for record in records if record.environment == environment}
 
 
-def _names(records: Iterable[KeyRecord], candidate: Candidate) -> set[KeyIdentity]:
-    return {identity_of(record.key) for record in records if record.environment != candidate.environment}
+def _names(listed: PublishedKeys | Candidate, candidate: Candidate) -> set[KeyIdentity | bytes]:
+    """What a list names of the other environment."""
+    other = candidate.environment
+    return {identity_of(record.key) for record in listed.keys if record.environment != other} | {
+        record.authority.key_id for record in listed.authorities if record.environment != other
+    }
 
 
-def _facts(key: TrustedKey) -> tuple[Any, ...]:
+def _facts(key: TrustedKey) -> TrustedKey:
     """What a key may do; where it was found is not part of that."""
-    return (
-        *(key.country, key.not_before, key.not_after, key.uses, key.status, key.certificate, key.also_for),
-        *(key.lenient, key.chained, key.reject_from, key.allowed),
-    )
+    return replace(key, source="")
+
+
+def _allowed_changed(
+    after: Mapping[bytes, bytes], before: Mapping[bytes, bytes]
+) -> tuple[AllowedChange, ...]:
+    found = []
+    for kid in sorted({*after, *before}):
+        new, old = after.get(kid, b""), before.get(kid, b"")
+        if new != old:
+            added, removed = difference(new, old, ENTRY), difference(old, new, ENTRY)
+            found.append(AllowedChange(kid, len(added) // ENTRY, len(removed) // ENTRY))
+    return tuple(found)
 
 
 def _authorities_changed(candidate: Candidate, standing: PublishedKeys) -> tuple[Authority, ...]:
@@ -270,13 +307,19 @@ def _authorities_changed(candidate: Candidate, standing: PublishedKeys) -> tuple
     )
 
 
-def _digest(candidate: Candidate, before: bytes | None, document: bytes, number: int) -> bytes:
+def _digest(
+    candidate: Candidate, before: bytes | None, allowed_before: Mapping[bytes, bytes], number: int
+) -> bytes:
     alone = map(identity_of, candidate.unvouched)
     whole = {
         "env": candidate.environment,
         "number": number,
         "before": hashlib.sha256(before or b"").digest(),
-        "after": hashlib.sha256(document).digest(),
+        "after": hashlib.sha256(candidate.document).digest(),
+        "allowed": [
+            [[kid, hashlib.sha256(allowed[kid]).digest()] for kid in sorted(allowed)]
+            for allowed in (allowed_before, candidate.allowed)
+        ],
         "unvouched": sorted([kid, spki, domain.value, issuer] for kid, spki, domain, issuer in alone),
     }
     return hashlib.sha256(encode(whole)).digest()

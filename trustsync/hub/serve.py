@@ -97,6 +97,8 @@ def public_file(folder: Path, path: str, kind: str, *, seconds: int) -> Response
     """A file of the public directory. seconds: for how long a cache may keep it."""
     response = send_from_directory(folder, path, mimetype=kind, max_age=seconds)
     response.headers["X-Content-Type-Options"] = "nosniff"
+    for needless in ("Content-Disposition", "Expires"):  # every unit asks every night: few words
+        response.headers.pop(needless, None)
     return response
 
 

@@ -39,7 +39,8 @@ class Authentication(StrEnum):
     """What vouches for the content of a list.
 
     SIGNED: a signature under a pinned key. PINNED: the SHA-256 of the file, given by a person. TLS: the
-    connection alone. UNPROVEN: nothing, by a switch that is named loudly; never in production.
+    connection alone. UNPROVEN: nothing; by a switch that is named loudly and never in production, or because
+    a list that only TLS vouches for was brought in another way.
     """
 
     SIGNED = "signed"

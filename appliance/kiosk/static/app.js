@@ -2,6 +2,7 @@
 //
 // * Everything that came over the wire is put in as text, never as markup.
 // * A page without news for data-lost-ms shows "no connection": never an old green.
+// * What a unit in training says stands under its banner in every state, also when it is heard no more.
 // * Name and birth date leave the page after data-clear-ms by the page's own clock too.
 "use strict";
 
@@ -53,6 +54,8 @@
     const fresh = !facts || facts.id !== news.id;
     facts = news;
     live = "yes";
+    // By the unit's word, not by the page's: a page outlives a restart of the unit.
+    root.dataset.training = news.training ? "yes" : "no";
     if (fresh) {
       clearTimeout(clearing);
       if (news.holder || news.last) clearing = setTimeout(clearPerson, clearMs);
@@ -80,7 +83,7 @@
   function show(news) {
     root.dataset.live = live;
     root.lang = language;
-    document.title = say("title");
+    document.title = (root.dataset.training === "yes" ? say("training") + " · " : "") + say("title");
     for (const node of document.querySelectorAll("[data-text]")) node.textContent = say(node.dataset.text);
     const button = at("language");
     button.textContent = say("language");
