@@ -143,9 +143,11 @@ class TrainingConfig:
         "here.",
     )
     url: str = _key(
-        "", "Address of the trust repository that lists test keys, for `vaxgate-sync --training`."
+        "", "Address of the trust repository that lists test keys, for `vaxgate-sync once --training`."
     )
-    root: str = _key("", "File with the root metadata of that repository, for `vaxgate-sync --training`.")
+    root: str = _key(
+        "", "File with the root metadata of that repository, for `vaxgate-sync once --training`."
+    )
     store: str = _key("", "Folder of the store of test trust; empty: `trust-test` in the data directory.")
 
 

@@ -197,6 +197,9 @@ def _note(
     from trustsync.sync import single_instance
     from verifier.trust import list_state
 
+    path = config.store / STATE_NAME
+    if not (path.is_file() and path.stat().st_size):
+        return  # the sync has made none, and an empty one would be a store without a floor
     try:
         state = _known_state(config.store)
         due = next_try(
@@ -209,7 +212,7 @@ def _note(
         )
         with (
             single_instance(config.store),
-            StateDatabase(config.store / STATE_NAME, config.environment) as database,
+            StateDatabase(path, config.environment) as database,
         ):
             if imported is not None:
                 who, outcome = imported

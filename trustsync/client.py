@@ -20,6 +20,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,6 +50,7 @@ from trustsync.transfer import obtain
 
 IMPORT_GRACE = timedelta(days=30)  # of an offline import, see Repository
 _ROOTS = "root_history"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 # Bytes of a role's metadata: the revocation role names each of up to MAX_SEGMENTS segments in about 200.
 _MAX_ROLE = 16 << 20
 
@@ -128,7 +130,8 @@ class Repository:
     def target_or_none(self, path: str) -> TargetFile | None:
         """What is signed about a target that need not exist. Without a SHA-256 it is refused all the same."""
         info = self.find(path)
-        if info is not None and "sha256" not in info.hashes:
+        # It becomes the name of a file here, and python-tuf takes any text for a hash.
+        if info is not None and not _SHA256.fullmatch(info.hashes.get("sha256", "")):
             raise RefusedError(
                 f"{path}: it is signed without a SHA-256; the list in force stays, and the publisher must "
                 "be told",
@@ -158,7 +161,8 @@ class Repository:
         For an instant that the repository itself proved: a clock that lags judged too mildly until then.
         """
         trusted = self._updater._trusted_set
-        below = (name.removesuffix(".json") for name in trusted.snapshot.meta)
+        named = trusted.snapshot.meta if Snapshot.type in trusted else ()
+        below = (name.removesuffix(".json") for name in named)
         for name in ("root", "timestamp", "snapshot", *below):
             signed = trusted.get(name)
             if signed is not None and signed.is_expired(instant):
@@ -324,7 +328,9 @@ def signed_at(signed: Signed) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        if instant is not None and instant.tzinfo is not None:
+            instant = instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: an instant beyond the calendar in UTC
         instant = None
     if instant is None or instant.tzinfo is None or instant > signed.expires:
         raise RefusedError(
@@ -332,7 +338,16 @@ def signed_at(signed: Signed) -> datetime | None:
             "the list would be unknown; the list in force stays, and the publisher must be told",
             Alarm.CONTENT,
         )
-    return instant.astimezone(UTC)
+    return instant
+
+
+def timestamp_signers(stored: tuple[StoredMetadata, ...]) -> str:
+    """Names the keys that sign timestamps by the newest root that is stored; empty without one."""
+    roots = [item for item in stored if item.role == Root.type]
+    if not roots:
+        return ""
+    newest = Metadata[Root].from_bytes(max(roots, key=lambda item: item.version).data).signed
+    return " ".join(sorted(newest.roles[Timestamp.type].keyids))
 
 
 def root_version(root: bytes) -> int:

@@ -32,6 +32,7 @@ from trustsync.segments import (
     entries_of,
     entry_width,
     position,
+    segment_holds,
     sorted_entries,
 )
 from verifier.trust import HashKind
@@ -39,7 +40,9 @@ from verifier.trust import HashKind
 # A new base is written where deltas would come to more than the fourth part of the old one: a unit that was
 # away then fetches little more than one that was not.
 _OUTWEIGHS = 4
-_BLOCK = 4096  # entries that are compared at a time
+_BLOCK = 4096  # entries that are compared at a time, as long as they are the same
+_FEW = 64  # entries that are compared one by one where they are not
+_OUTNUMBERS = 16  # among this many times as many it is quicker to look each up than to take all of them apart
 
 
 def grouped(entries: Iterable[tuple[bytes, HashKind, bytes]]) -> dict[tuple[bytes, HashKind], bytes]:
@@ -114,15 +117,26 @@ def _delta(
 def difference(entries: bytes, other: bytes, width: int = SEGMENT_WIDTH) -> bytes:
     """The entries of one sorted segment that another does not hold, as a segment."""
     left = bytearray()
-    begin = 0
-    for at in range(0, len(entries), _BLOCK * width):
-        block = entries[at : at + _BLOCK * width]
+    at = begin = 0
+    size = _BLOCK * width
+    while at < len(entries):
+        block = entries[at : at + size]
+        if block == other[begin : begin + len(block)]:
+            at, begin, size = at + len(block), begin + len(block), min(4 * size, _BLOCK * width)
+            continue
+        if size > _FEW * width:  # the two differ here: look closer, to compare few entries one by one
+            size //= 4
+            continue
         # What the other has up to the first entry behind this block.
-        behind = entries[at + len(block) : at + len(block) + width]
+        at += len(block)
+        behind = entries[at : at + width]
         end = position(other, width, int.from_bytes(behind)) * width if behind else len(other)
         known = other[begin:end]
         if not known:
             left += block
+        elif len(known) > _OUTNUMBERS * len(block):
+            new = [entry for entry in entries_of(block, width) if not segment_holds(known, width, entry)]
+            left += b"".join(new)
         elif known != block:
             held = set(entries_of(known, width))
             left += b"".join([entry for entry in entries_of(block, width) if entry not in held])

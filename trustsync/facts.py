@@ -107,6 +107,8 @@ class StoreState:
 # Columns of the one row; each is NULL until something is known.
 STATE_COLUMNS = {
     "floor": "TEXT",
+    "floor_signers": "TEXT",
+    "floor_proven": "TEXT",
     "active": "INTEGER",
     "digest": "TEXT",
     "signed_at": "TEXT",
@@ -122,6 +124,7 @@ STATE_COLUMNS = {
     "proven": "TEXT",
     "confirmed": "TEXT",
     "environment": "TEXT",
+    "kept": "TEXT",
     "seal": "TEXT",
 }
 
@@ -141,7 +144,7 @@ def read_state(path: Path) -> StoreState | None:
         before = state_signature(path)
         try:
             state = _read_once(path)
-        except (sqlite3.Error, OSError, ValueError, TypeError) as error:  # a value that cannot be right
+        except (sqlite3.Error, OSError, ArithmeticError, LookupError, ValueError, TypeError) as error:
             failure = error
         else:
             # A writer that came or went meanwhile may have shown us half of its work.
@@ -189,15 +192,43 @@ def _read_once(path: Path) -> StoreState:
 
 def _read(uri: str) -> StoreState:
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=5.0)) as connection:
+        connection.execute("BEGIN")
+        check_kept(connection)
         return state_in(connection)
+
+
+def check_kept(connection: sqlite3.Connection) -> None:
+    """Raise ValueError when what is kept beside the one row is not as it was written."""
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(state)")}
+    said = connection.execute("SELECT kept FROM state").fetchone() if "kept" in columns else None
+    if said is not None and said[0] is not None and said[0] != kept_of(connection):
+        raise ValueError("what it keeps is not as it was written")
 
 
 def seal_of(row: Mapping[str, Any]) -> str:
     """SHA-256 over the row's values. SQLite does not notice a flipped bit in a value, and a floor in the year
     2069 would be a unit that is out for good.
     """
-    said = [[name, row[name]] for name in STATE_COLUMNS if name != "seal"]
+    said = [[name, row[name]] for name in STATE_COLUMNS if name != "seal" and (name != "kept" or row[name])]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def kept_of(connection: sqlite3.Connection) -> str:
+    """SHA-256 over what is proven and what is denied. It stands in the sealed row: a flipped bit in a stored
+    timestamp would be a timestamp that we never saw, and one in a denial a key that was never withdrawn.
+    """
+    whole = hashlib.sha256()
+    for query in (
+        "SELECT role, version, data FROM metadata ORDER BY role, version",
+        "SELECT kid, spki FROM denied ORDER BY kid, spki",
+        "SELECT code, at, text, version FROM alarms ORDER BY code",
+    ):
+        for row in connection.execute(query):
+            for value in row:
+                data = value if isinstance(value, bytes) else str(value).encode()
+                whole.update(b"%d:" % len(data) + data)
+        whole.update(b";")
+    return whole.hexdigest()
 
 
 def state_in(connection: sqlite3.Connection) -> StoreState:
@@ -210,7 +241,10 @@ def state_in(connection: sqlite3.Connection) -> StoreState:
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     tables = {row["name"] for row in rows("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    found = dict.fromkeys(STATE_COLUMNS) | rows("SELECT * FROM state")[0]  # an older form had fewer columns
+    said = rows("SELECT * FROM state")
+    if len(said) != 1:
+        raise ValueError(f"{len(said)} rows where one is expected")
+    found = dict.fromkeys(STATE_COLUMNS) | said[0]  # an older form had fewer columns
     if found["seal"] is not None and found["seal"] != seal_of(found):
         raise ValueError("its one row is not as it was written")
     alarms = rows("SELECT * FROM alarms ORDER BY at, code")
@@ -249,6 +283,8 @@ def state_in(connection: sqlite3.Connection) -> StoreState:
 
 def _slot(number: int | None, digest: str | None, signed_at: str | None) -> Slot | None:
     instant = _instant(signed_at)
+    if number is not None and type(number) is not int:
+        raise ValueError("the number of a generation is none")
     return None if number is None or digest is None or instant is None else Slot(number, digest, instant)
 
 

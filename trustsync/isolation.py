@@ -72,7 +72,7 @@ class Checker:
         if self._child is None:
             self._talk = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "trustsync.checker", str(os.getpid()), str(self._mapped)],
+                [sys.executable, "-P", "-m", "trustsync.checker", str(os.getpid()), str(self._mapped)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._talk,

@@ -36,12 +36,15 @@ from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
 from tuf.ngclient.config import EnvelopeType
 
 from trustsync import generation
-from trustsync.client import signed_at
+from trustsync.client import signed_at, timestamp_signers
 from trustsync.environments import Environment, check_environment, read_environment
-from trustsync.errors import RefusedError, StoreError
-from trustsync.facts import STATE_NAME, Slot
+from trustsync.errors import RefusedError, StoreError, TrustSyncError
+from trustsync.facts import STATE_NAME, Denial, Slot
+from trustsync.files import write_if_different
+from trustsync.isolation import Checker
 from trustsync.state import ROOT, TIMESTAMP, StateDatabase, StoredMetadata
 
+FLOOR_NAME = "floor.json"
 _TOP = ("timestamp", "snapshot", "targets")
 
 
@@ -53,6 +56,13 @@ class Proven:
     digest: str
     signed_at: datetime
     metadata: tuple[StoredMetadata, ...]
+
+
+def note_floor(store: Path, metadata: tuple[StoredMetadata, ...]) -> None:
+    """Keep the newest timestamp beside the database too: signed, so it needs no other proof."""
+    for item in metadata:
+        if item.role == TIMESTAMP:
+            write_if_different(store / FLOOR_NAME, item.data)
 
 
 def write_metadata(staged: Path, metadata: tuple[StoredMetadata, ...]) -> None:
@@ -105,7 +115,21 @@ def rebuild(store: Path, root: bytes, now: datetime, environment: Environment) -
         except StoreError:
             continue
         slot = Slot(int(directory.name), proven.digest, proven.signed_at)
-        database.restore(proven.metadata, slot, proven.signed_at)
+        try:  # it may have been placed and never tried
+            with Checker(mapped=_mapped(directory)) as checker:
+                tried = checker.ask(
+                    "try",
+                    store=str(store),
+                    number=slot.number,
+                    digest=slot.digest,
+                    signed_at=slot.signed_at.isoformat(),
+                    environment=environment,
+                )
+        except TrustSyncError:
+            continue
+        withdrawn = {Denial(bytes.fromhex(kid), bytes.fromhex(spki)) for kid, spki in tried["withdrawn"]}
+        metadata, floor = _with_floor(store / FLOOR_NAME, root, proven)
+        database.restore(metadata, slot, floor, withdrawn, timestamp_signers(metadata))
         break
     database.record_operation(now, "vaxgate-sync", "state database made anew", "the one before was damaged")
     return database
@@ -116,6 +140,30 @@ def _environments(directories: Iterable[Path]) -> Iterator[Environment]:
     for directory in directories:
         with contextlib.suppress(StoreError):
             yield read_environment(directory / generation.DATABASE)
+
+
+def _with_floor(file: Path, root: bytes, proven: Proven) -> tuple[tuple[StoredMetadata, ...], datetime]:
+    """The metadata of a generation with the newest timestamp that was ever proven here, where it holds."""
+    try:
+        data = file.read_bytes()
+        newest = Metadata[Timestamp].from_bytes(data).signed
+        held = next(item.version for item in proven.metadata if item.role == TIMESTAMP)
+        trusted = TrustedMetadataSet(root, EnvelopeType.METADATA)
+        for item in proven.metadata:
+            if item.role == ROOT and item.version > trusted.root.version:
+                trusted.update_root(item.data)
+        trusted.reference_time = signed_at(newest)
+        trusted.update_timestamp(data)
+    except (OSError, ValueError, RepositoryError, DeserializationError, RefusedError):
+        return proven.metadata, proven.signed_at
+    if newest.version <= held:
+        return proven.metadata, proven.signed_at
+    kept = tuple(item for item in proven.metadata if item.role != TIMESTAMP)
+    return (*kept, StoredMetadata(TIMESTAMP, newest.version, data)), signed_at(newest)
+
+
+def _mapped(directory: Path) -> int:
+    return sum(path.stat().st_size for path in (directory / generation.TARGETS).rglob("*.seg"))
 
 
 def _read_metadata(directory: Path) -> tuple[StoredMetadata, ...]:

@@ -29,11 +29,18 @@ from types import TracebackType
 from typing import Any
 
 from trustsync.environments import Environment
-from trustsync.errors import Alarm, DamagedError, StoreError
-from trustsync.facts import STATE_COLUMNS, Denial, Slot, StoreState, seal_of, state_in
+from trustsync.errors import Alarm, DamagedError, RefusedError, StoreError
+from trustsync.facts import STATE_COLUMNS, Denial, Slot, StoreState, check_kept, kept_of, seal_of, state_in
 from verifier.clocks import ClockKnowledge, Reading, confirm, note
 
 SCHEMA_VERSION = 2
+# What SQLite says of the machine round the file, and not of the file.
+_PASSING = frozenset(
+    {
+        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY),
+        *(sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
+    }
+)
 ROOT, TIMESTAMP = "root", "timestamp"  # names of TUF roles
 
 
@@ -55,6 +62,7 @@ class StateDatabase:
 
     def __init__(self, path: Path, environment: Environment = Environment.PRODUCTION) -> None:
         self._path = path
+        self._made = False
         with self._errors("opened"):
             # Transactions are opened and closed in one place only, see `_change`.
             self._db = sqlite3.connect(path, timeout=10.0, isolation_level=None)
@@ -62,6 +70,7 @@ class StateDatabase:
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._create(environment)
+                self._made = True
             except BaseException:
                 self._db.close()
                 raise
@@ -101,6 +110,7 @@ class StateDatabase:
         written."""
         try:
             with self._errors("read"):
+                check_kept(self._db)
                 state_in(self._db)
                 self.metadata()
                 (word,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
@@ -120,8 +130,13 @@ class StateDatabase:
             row = self._db.execute("SELECT max(version) FROM metadata WHERE role = ?", [TIMESTAMP]).fetchone()
             return int(row[0] or 0)
 
-    def keep_metadata(self, proven: Iterable[StoredMetadata], floor: datetime | None) -> None:
+    def keep_metadata(
+        self, proven: Iterable[StoredMetadata], floor: datetime | None, signers: str = ""
+    ) -> None:
         """Keep what was verified, and raise the clock floor to ``floor`` where that is later.
+
+        signers: names the keys that signed that instant, see :meth:`drop_floor`; empty: it rests on no
+        timestamp.
 
         What is kept already is not written again: a night without news costs the card nothing here.
         """
@@ -133,7 +148,20 @@ class StateDatabase:
                 if item.role != ROOT:
                     self._db.execute("DELETE FROM metadata WHERE role = ?", [item.role])
                 self._insert("metadata", role=item.role, version=item.version, data=item.data)
-            self._raise_floor(floor)
+            self._raise_floor(floor, signers)
+
+    def drop_floor(self, signers: str) -> bool:
+        """Take back a floor that rests on the word of keys which the root names no more: whoever stole one
+        may have signed an instant that has not come. What seeds and authenticated sources proved stays.
+
+        signers: names the keys that sign timestamps now. True when there was such a floor.
+        """
+        with self._change():
+            row = self._db.execute("SELECT floor_signers, floor_proven FROM state").fetchone()
+            if not row[0] or row[0] == signers:
+                return False
+            self._set(floor=row[1], floor_signers=None)
+            return True
 
     def validator(self) -> str | None:
         """What the server called the timestamp that is kept (its ETag), if it called it anything."""
@@ -226,27 +254,43 @@ class StateDatabase:
         with self._change():
             self._record(at, who, what, detail)
 
-    def restore(self, metadata: Iterable[StoredMetadata], active: Slot, floor: datetime) -> None:
+    def restore(
+        self,
+        metadata: Iterable[StoredMetadata],
+        active: Slot,
+        floor: datetime,
+        withdrawn: Iterable[Denial] = (),
+        signers: str = "",
+    ) -> None:
         """Fill a new database with what was proven from the generations on the card."""
         with self._change():
+            for key in withdrawn:
+                self._insert("denied", kid=key.kid, spki=key.spki)
             for item in metadata:
                 self._insert("metadata", role=item.role, version=item.version, data=item.data)
             self._set(active=active.number, digest=active.digest, signed_at=_text(active.signed_at))
-            self._raise_floor(floor)
+            self._raise_floor(floor, signers)
 
     def _record(self, at: datetime, who: str, what: str, detail: str) -> None:
         self._insert("operations", at=_text(at), who=who, what=what, detail=detail)
 
     def _set_clock(self, known: ClockKnowledge) -> None:
-        self._raise_floor(known.floor)
+        if known.proven is not None:
+            self._raise_floor(known.proven.wall)
         for name, reading in (("mark", known.mark), ("proven", known.proven), ("confirmed", known.confirmed)):
             if reading is not None:
                 self._set(**{name: _reading_text(reading)})
 
-    def _raise_floor(self, floor: datetime | None) -> None:
+    def _raise_floor(self, floor: datetime | None, signers: str = "") -> None:
+        if floor is None:
+            return
         known = state_in(self._db).floor
-        if floor is not None and (known is None or floor > known):
-            self._set(floor=_text(floor))
+        if known is None or floor > known:
+            self._set(floor=_text(floor), floor_signers=signers or None)
+        if not signers:
+            (proven,) = self._db.execute("SELECT floor_proven FROM state").fetchone()
+            if proven is None or floor > datetime.fromisoformat(proven):
+                self._set(floor_proven=_text(floor))
 
     def _set_previous(self, slot: Slot | None) -> None:
         if slot is not None:
@@ -271,6 +315,12 @@ class StateDatabase:
         row |= values
         row["seal"] = seal_of(row)
         self._insert("state", **row)
+
+    def _keep(self) -> None:
+        """Seal what is kept beside the row, where that has changed."""
+        kept = kept_of(self._db)
+        if self._db.execute("SELECT kept FROM state").fetchone() != (kept,):
+            self._set(kept=kept)
 
     def _insert(self, table: str, **row: Any) -> None:
         """Put a row in, in place of the one with its key. Names of tables and columns are our own."""
@@ -306,7 +356,11 @@ class StateDatabase:
         with self._errors("written"):
             self._db.execute("BEGIN IMMEDIATE")
             try:
+                if self._made:
+                    check_kept(self._db)  # what is damaged must not be sealed anew
+                    state_in(self._db)
                 yield
+                self._keep()
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:  # SQLite has rolled back already where the card is full
@@ -317,9 +371,16 @@ class StateDatabase:
     def _errors(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, ValueError, TypeError) as error:  # the latter: a value that cannot be right
-            # Full cards and locks are operational errors; this is a file that is no database any more.
-            damaged = type(error) is sqlite3.DatabaseError or not isinstance(error, sqlite3.Error)
+        except OverflowError as error:
+            raise RefusedError(
+                f"a version is too large to be kept ({error}); refused, the list in force stays. Tell the "
+                "publisher",
+                Alarm.MALFORMED,
+            ) from error
+        except (sqlite3.Error, LookupError, ValueError, TypeError) as error:  # a value that cannot be right
+            # Full cards and locks pass; anything else is a file that is not what was written.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            damaged = code not in _PASSING
             raise (DamagedError if damaged else StoreError)(
                 f"{self._path} could not be {doing}: {error}; what was in force stays. Look at the free "
                 "space and the health of the card"

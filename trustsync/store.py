@@ -18,12 +18,13 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -174,6 +175,8 @@ class TrustStore:
             (Origin.PREVIOUS, self._path, state.previous),
             (Origin.SEED, seed.directory if seed else self._path, seed.slot if seed else None),
         ]
+        if damage is not None and state.active is None:
+            state = replace(state, denied=_withdrawn_in(self._path))
         for origin, store, slot in places:
             if slot is None:
                 continue
@@ -259,7 +262,9 @@ def load_slot(
 def _void_from(sets: Mapping[str, TargetSet]) -> datetime:
     """From when on a list says nothing, however young its timestamp is: its root is over, or long its
     keys."""
-    ends = [sets["trust"].expires + KEYS_OUTLIVE]
+    expires = sets["trust"].expires
+    # min: what "never" expires would be beyond the calendar
+    ends = [min(expires, datetime.max.replace(tzinfo=UTC) - KEYS_OUTLIVE) + KEYS_OUTLIVE]
     if "root" in sets:
         ends.append(sets["root"].expires)
     return min(ends)
@@ -300,6 +305,19 @@ def _with_denials(trust: TrustList, denied: frozenset[Denial]) -> TrustList:
             {key_id: tuple(_judged(a, denied) for a in s) for key_id, s in trust.authorities.items()}
         ),
     )
+
+
+def _withdrawn_in(store: Path) -> frozenset[Denial]:
+    """What a list on this card withdraws, proven or not: where the database that remembers is lost, even a
+    doubtful word counts, since all that it can do is deny.
+    """
+    found = set()
+    for directory in (store / "generations").glob("*"):
+        with contextlib.suppress(StoreError):
+            content = load_content(directory / generation.DATABASE)
+            listed: tuple[TrustedKey | Authority, ...] = (*content.keys, *content.authorities)
+            found |= {denial_of(key) for key in listed if key.status is KeyStatus.WITHDRAWN}
+    return frozenset(found)
 
 
 def _judged(key: Listed, denied: frozenset[Denial]) -> Listed:

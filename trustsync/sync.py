@@ -37,11 +37,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tuf.api.metadata import TargetFile, Targets  # type: ignore[attr-defined]  # re-exported unmarked
 
 from trustsync import generation
-from trustsync.client import IMPORT_GRACE, Repository, check_anchor, is_unfinished, signed_at
+from trustsync.client import (
+    IMPORT_GRACE,
+    Repository,
+    check_anchor,
+    is_unfinished,
+    signed_at,
+    timestamp_signers,
+)
 from trustsync.environments import Environment, check_environment, read_environment
 from trustsync.errors import BusyError, DamagedError, RefusedError, SettingsError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, Denial, Slot, StoreState
@@ -50,7 +58,7 @@ from trustsync.folder import FolderFetcher
 from trustsync.generation import Inspection
 from trustsync.isolation import Checker
 from trustsync.layout import DOCUMENTS, OPTIONAL, check_size
-from trustsync.recovery import prove, rebuild, write_metadata
+from trustsync.recovery import note_floor, prove, rebuild, write_metadata
 from trustsync.seed import read_seed
 from trustsync.sets import TargetSet, read_sets
 from trustsync.state import StateDatabase
@@ -150,6 +158,8 @@ def opened_state(config: SyncConfig, now: datetime, say: Progress) -> Iterator[S
     """S0: the state database under the store's lock, made anew where it is damaged, begun from the seed."""
     with single_instance(config.store):
         try:
+            if _is_lost(config.store):
+                raise DamagedError("it is gone, and there are generations")
             database = StateDatabase(config.store / STATE_NAME, config.environment)
             database.prove()
         except DamagedError as damage:
@@ -161,9 +171,19 @@ def opened_state(config: SyncConfig, now: datetime, say: Progress) -> Iterator[S
             yield database
 
 
+def _is_lost(store: Path) -> bool:
+    """Whether generations lie here without the database: SQLite would begin an empty one, without a floor."""
+    path = store / STATE_NAME
+    return not (path.exists() and path.stat().st_size) and any((store / "generations").glob("*"))
+
+
 def _begin_from_seed(config: SyncConfig, database: StateDatabase, say: Progress) -> None:
     """What the image knew is the floor of a unit that knows nothing yet: of versions, and of time."""
-    seed = read_seed(config.seed)
+    try:
+        seed = read_seed(config.seed)
+    except StoreError as error:
+        say(f"the seed is not used: {error}")
+        return
     if seed is None:
         return
     database.keep_metadata((), seed.built_at)
@@ -175,7 +195,7 @@ def _begin_from_seed(config: SyncConfig, database: StateDatabase, say: Progress)
     except StoreError as error:
         say(f"the seed is not used: {error}")
         return
-    database.keep_metadata(proven.metadata, max(seed.built_at, proven.signed_at))
+    database.keep_metadata(proven.metadata, proven.signed_at, timestamp_signers(proven.metadata))
 
 
 class _Run:
@@ -200,7 +220,7 @@ class _Run:
         fetcher = self._fetcher()
         with tempfile.TemporaryDirectory(prefix="vaxgate-sync-") as work:
             # S1 to S3.
-            repository = self._refresh(Path(work), fetcher)
+            repository = self._refreshed(Path(work), fetcher)
             timestamp = repository.timestamp
             if timestamp is None:
                 raise AssertionError("a refresh without a timestamp raises")
@@ -239,14 +259,7 @@ class _Run:
                 # S7. What a reader cannot load, or judges wrongly, is not put in force.
                 self.say("trying the new list")
                 slot = Slot(number, digest, signed)
-                tried = checker.ask(
-                    "try",
-                    store=str(self.store),
-                    number=number,
-                    digest=digest,
-                    signed_at=signed.isoformat(),
-                    environment=self.config.environment,
-                )
+                tried = self._try(slot, sum(info.length for info in segments.values()))
         # S8.
         self.say(f"putting generation {number} in force")
         self.database.switch(
@@ -271,6 +284,22 @@ class _Run:
             *_counts(fetcher),
         )
 
+    def _try(self, slot: Slot, mapped: int) -> dict[str, Any]:
+        """S7. What fails leaves nothing behind that a rebuild could take for a list."""
+        try:
+            with Checker(mapped=mapped) as checker:
+                return checker.ask(
+                    "try",
+                    store=str(self.store),
+                    number=slot.number,
+                    digest=slot.digest,
+                    signed_at=slot.signed_at.isoformat(),
+                    environment=self.config.environment,
+                )
+        except TrustSyncError:
+            _remove(generation.directory_of(self.store, slot.number))
+            raise
+
     def _fetcher(self) -> RepositoryFetcher:
         if self.config.folder is not None:
             return FolderFetcher(self.config.folder)
@@ -278,6 +307,19 @@ class _Run:
         timestamp = self.database.role("timestamp")
         conditional = {_TIMESTAMP: (validator, timestamp)} if validator and timestamp else {}
         return Fetcher(self.config.limits, tls=self.config.tls, conditional=conditional)
+
+    def _refreshed(self, work: Path, fetcher: RepositoryFetcher) -> Repository:
+        """What the repository proves. A refusal may come from a floor that a stolen key has set; once a new
+        root has replaced that key, its word is taken back and the repository asked again.
+        """
+        try:
+            return self._refresh(work / "first", fetcher)
+        except RefusedError:
+            if not self.database.drop_floor(timestamp_signers(self.database.metadata())):
+                raise
+            self.say("the key that set the clock floor was replaced; asking again")
+            self.before = self.database.state()
+            return self._refresh(work / "second", fetcher)
 
     def _refresh(self, work: Path, fetcher: RepositoryFetcher) -> Repository:
         # S1. The clock floor stands in for a clock that lags behind it.
@@ -317,9 +359,14 @@ class _Run:
         if timestamp is not None:
             try:
                 floor = signed_at(timestamp)
-            except RefusedError:
-                self.say("the timestamp does not say when it was signed")  # refused later, in run()
-        self.database.keep_metadata(proven, floor)
+                # A floor beyond what else is signed would make every honest list look expired, for good.
+                repository.check_expiry(floor)
+            except RefusedError as error:
+                floor = None
+                self.say(f"the clock floor stays: {error}")  # refused later, in run()
+        self.database.keep_metadata(proven, floor, timestamp_signers(proven))
+        if floor is not None:
+            note_floor(self.store, proven)
         if isinstance(fetcher, Fetcher) and timestamp is not None:
             self.database.keep_validator(fetcher.etag_of(repository.timestamp_url))
 
@@ -378,6 +425,10 @@ class _Run:
         self._obtain(repository, index, documents[index], held)
         named = checker.ask("index", staged=str(self.staged))["segments"]
         segments = {path: repository.target(path) for path in named}
+        wanted = {info.hashes["sha256"] for info in (*documents.values(), *segments.values())}
+        for file in self.partial.iterdir():
+            if file.name not in wanted:  # of a list that was superseded before it was whole
+                _remove(file)
         for path, info in (*documents.items(), *segments.items()):
             self._obtain(repository, path, info, held)
         return segments
@@ -398,7 +449,10 @@ class _Run:
             self.linked.append(path)
             return
         self.say(f"fetching {path}, {info.length} bytes")
-        repository.download(info, destination, self.partial / info.hashes["sha256"])
+        partial = self.partial / info.hashes["sha256"]
+        repository.download(info, destination, partial)
+        # Kept under its hash until the list is in force: a slow line gets on from one sync to the next.
+        os.link(destination, partial)
         self.fetched.append(path)
 
     def _held_directory(self, held: Inspection) -> Path:
@@ -439,7 +493,11 @@ def _sweep(store: Path, state: StoreState) -> None:
 
     What was fetched in part stays, for the next sync to go on with.
     """
-    shutil.rmtree(store / _STAGING / "generation", ignore_errors=True)
+    staging = store / _STAGING
+    for folder in (staging, staging / _PARTIAL, store / "generations"):
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            folder.unlink()
+    _remove(staging / "generation")
     kept = {
         generation.directory_of(store, slot.number).name
         for slot in (state.active, state.previous)
@@ -447,7 +505,15 @@ def _sweep(store: Path, state: StoreState) -> None:
     }
     for directory in (store / "generations").glob("*"):
         if directory.name not in kept:
-            shutil.rmtree(directory, ignore_errors=True)
+            _remove(directory)
+
+
+def _remove(path: Path) -> None:
+    """Whatever lies there: a file where a directory is expected would stop every sync from now on."""
+    if path.is_symlink() or path.is_file():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _next_number(state: StoreState) -> int:

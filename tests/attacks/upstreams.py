@@ -6,17 +6,19 @@ A hub of its own, real lists over HTTP, two reviewers, and a unit that syncs wha
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from cryptography import x509
@@ -40,6 +42,7 @@ from attacks import answers
 from attacks.keyholders import Keyholders
 from attacks.scene import HOUR, START, Scene, attack, served
 from attacks.scene import Signer as Ministry
+from attacks.tls import Authority
 from trustsync.errors import Alarm
 from trustsync.hub.config import NotPublishedError
 from trustsync.hub.decisions import distrust
@@ -132,17 +135,16 @@ class Office:
         name: str,
         kind: str,
         *,
+        at: str | None = None,
         pins: Mapping[str, str] | None = None,
-        host: str = "127.0.0.1",
         environment: str = PRODUCTION,
         more: str = "",
     ) -> None:
-        """The hub asks this publisher too, from now on."""
+        """The hub asks this publisher too, from now on. at: the address of a server of his own."""
         pinned = ", ".join(f'{role} = "{pin}"' for role, pin in (pins or {}).items())
         self.pilot.configure(
             f'[[source]]\nname = "{name}"\nkind = "{kind}"\nenvironment = "{environment}"\n'
-            f'url = "http://{host}:{self.server.server_address[1]}/upstream/{name}"\n'
-            f"pins = {{ {pinned} }}\n{more}\n"
+            f'url = "{at or self.server.url}/upstream/{name}"\npins = {{ {pinned} }}\n{more}\n'
         )
 
     def serves(self, path: str, answer: bytes | Fault) -> None:
@@ -157,24 +159,6 @@ class Office:
         data = germany(entries, key=private_key("SECP256R1", signer)).raw["dsc-list"]
         self.serves(name, data)
         return data
-
-    def service(self, name: str, held: Sequence[Clinic]) -> None:
-        """A verifier service that nothing but the connection proves."""
-        certificates = [each.certificate for each in held]
-        kids = [each.kid for each in held]
-        tokens = [10 * (place + 1) for place in range(len(held))]
-        get = EuServer(certificates, kids, tokens, json.dumps([b64(kid) for kid in kids]).encode())
-
-        def answer(handler: SimpleHTTPRequestHandler, _file: Path) -> None:
-            reply = get(handler.path, handler.headers)  # type: ignore[arg-type]
-            handler.send_response(reply.status)
-            for header, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
-                handler.send_header(header, value)
-            handler.end_headers()
-            handler.wfile.write(reply.body)
-
-        for end in ("signercertificateUpdate", "signercertificateStatus"):
-            self.serves(f"{name}/{end}", answer)
 
     def gather(self) -> dict[str, Gathered]:
         """A gathering over the network; what became of each source."""
@@ -335,21 +319,63 @@ def stolen_national_key(scene: Scene) -> None:
 # --- Lists that nothing proves --------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def _services(office: Office) -> Iterator[dict[str, Server]]:
+    """Two servers over HTTPS, by their hosts, with certificates that this machine believes."""
+    world = Authority("the world's")
+    folder, publisher = office.unit.folder, office.unit.publisher
+    (folder / "world.pem").write_bytes(world.pem)
+    believed = patch.dict(os.environ, {"SSL_CERT_FILE": str(folder / "world.pem")})
+    with (
+        believed,
+        served(publisher, world.server(folder)) as here,
+        served(publisher, world.server(folder, "localhost")) as there,
+    ):
+        yield {"127.0.0.1": here, "localhost": there}
+
+
+def _speaks(server: Server, name: str, held: Sequence[Clinic]) -> None:
+    """A verifier service that nothing but the connection proves."""
+    kids = [each.kid for each in held]
+    get = EuServer(
+        [each.certificate for each in held],
+        kids,
+        [10 * (place + 1) for place in range(len(held))],
+        json.dumps([b64(kid) for kid in kids]).encode(),
+    )
+
+    def answer(handler: SimpleHTTPRequestHandler, _file: Path) -> None:
+        reply = get(handler.path, handler.headers)  # its headers are a mapping too
+        handler.send_response(reply.status)
+        for header, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
+            handler.send_header(header, value)
+        handler.end_headers()
+        handler.wfile.write(reply.body)
+
+    for end in ("signercertificateUpdate", "signercertificateStatus"):
+        server.faults[f"/upstream/{name}/{end}"] = answer
+
+
 @attack("one connection brings a new signer")
 def one_connection(scene: Scene) -> None:
     """A service whose lists nobody signs names one more signer; so does a second list of the same host, which
-    who has forged the one connection has forged too. It waits for a person, until another place says the
-    same.
+    who has forged the one connection has forged too, and a third that came in clear. It waits for a person,
+    until another host says the same.
     """
     office = opened(scene)
-    for name, host in (("service", "127.0.0.1"), ("its-other-list", "127.0.0.1"), ("elsewhere", "localhost")):
-        office.listen(name, "eu", host=host)
-        office.service(name, [clinic(1)] if name == "elsewhere" else [clinic(1), clinic(99)])
-    (waits,) = office.nightly()
-    assert "one connection alone" in waits
-    assert office.unit.answer(clinic(99).code()) == "FAIL KEY_UNKNOWN"
-    office.service("elsewhere", [clinic(1), clinic(99)])
-    assert office.nightly() == ()
+    honest, more = clinics(1), clinics(1, 99)
+    with _services(office) as servers:
+        for name, host in (("service", "127.0.0.1"), ("other", "127.0.0.1"), ("elsewhere", "localhost")):
+            office.listen(name, "eu", at=f"https://{host}:{servers[host].server_address[1]}")
+            _speaks(servers[host], name, honest if host == "localhost" else more)
+        office.listen("in-clear", "eu", at=office.server.url.replace("127.0.0.1", "localhost"))
+        _speaks(office.server, "in-clear", more)
+        assert {each.error for each in office.gather().values()} == {None}
+        (waits,) = office.nightly()
+        assert "one connection alone" in waits
+        assert office.unit.answer(clinic(99).code()) == "FAIL KEY_UNKNOWN"
+        _speaks(servers["localhost"], "elsewhere", more)
+        assert office.nightly() == ()
     assert office.unit.answer(clinic(99).code()) == "PASS"
 
 
@@ -359,13 +385,15 @@ def connection_against_signature(scene: Scene) -> None:
     can forge a connection can let nobody in by it, and can take nobody's colour away either.
     """
     office = opened(scene)
-    office.listen("service", "eu")
-    office.service("service", clinics())
-    assert office.nightly() == ()
-    office.service("service", clinics(1))
-    assert office.gather()["service"].keys == 1
-    assert office.pilot.change().empty
-    assert office.nightly() == ()
+    with _services(office) as servers:
+        here = servers["127.0.0.1"]
+        office.listen("service", "eu", at=f"https://127.0.0.1:{here.server_address[1]}")
+        _speaks(here, "service", clinics())
+        assert office.nightly() == ()
+        _speaks(here, "service", clinics(1))
+        assert office.gather()["service"].keys == 1
+        assert office.pilot.change().empty
+        assert office.nightly() == ()
     assert office.unit.answer(clinic(2).code()) == "PASS"
 
 

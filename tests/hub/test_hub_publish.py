@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from csca import Csca
 from pilot import DAY, HOUR, START, Pilot, key
 from tuf.api.metadata import Metadata
 
@@ -26,6 +31,7 @@ from trustsync.publishing import ROLES
 from trustsync.segments import decode_index
 from trustsync.targets import PRODUCTION, TEST
 from trustsync.trial import decode_trial, try_list
+from verifier.chain import load_authority
 from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
 from verifier.reasons import Reason, State
 from verifier.recognition import RecognisedIssuer, Recognition, RecognitionClass
@@ -112,6 +118,46 @@ def test_the_same_state_and_clock_give_the_same_bytes(pilot: Pilot, tmp_path: Pa
     pilot.now -= timedelta(minutes=1)
     assert pilot.publish().publication.changed == ()
     assert pilot.tree() == other.tree()
+
+
+def test_another_process_in_another_place_gives_the_same_bytes(pilot: Pilot, tmp_path: Path) -> None:
+    """No order that Python draws anew for each process gets into a file, and not where the hub lies."""
+    uses = [frozenset("tvr"), frozenset("tv"), frozenset("r"), None]
+    keys = [key(n, uses=uses[n % 4], also_for=frozenset({"FR", "PF", "NC", "RE"})) for n in range(1, 30)]
+    revoked = [
+        (key(n % 7).kid, kind, hashlib.sha256(bytes([n, kind])).digest())
+        for n in range(1, 200)
+        for kind in (HashKind.UCI, HashKind.SIGNATURE, HashKind.RID)
+    ]
+    before = [(key(1).kid, digest, START) for _, _, digest in revoked[:20]]
+    pilot.says("de", keys, revoked=tuple(revoked), revoked_before=tuple(before))
+    pilot.says("se", keys[5:], authorities=[load_authority(Csca("XV").certificate())])
+    pilot.says("dev", [key(n) for n in range(50, 60)], environment=TEST)
+    pilot.gather()
+    pilot.approve("an", "binh")
+    trees = []
+    for seed in ("1", "2"):
+        place = Path(shutil.copytree(pilot.directory, tmp_path / f"place {seed}" / "hub"))
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "trustsync.hub.cli",
+                "publish",
+                "--data",
+                str(place),
+                "--clock",
+                "2021-11-28T12:00Z",
+            ],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        )
+        trees.append(Pilot(place).tree())
+    pilot.now = START + 2 * HOUR - timedelta(minutes=1)
+    pilot.publish()
+    assert len(trees[0]) > 20
+    assert trees[0] == trees[1] == pilot.tree()
 
 
 def test_a_rebuild_is_the_same_after_nights_of_deltas(published: Pilot, tmp_path: Path) -> None:
@@ -287,6 +333,21 @@ def test_private_keys_are_readable_by_their_owner_alone(published: Pilot) -> Non
                 assert not any(secret in path.read_bytes() for secret in secrets)
 
 
+@pytest.mark.parametrize("name", ["../an", "a/b", 'a"b', "", ".", "a\nb", "x" * 65])
+def test_a_name_that_is_no_file_and_no_word_of_hub_toml_is_refused(tmp_path: Path, name: str) -> None:
+    """Before a directory is made: a key must not lie somewhere else than people think."""
+    with pytest.raises(HubError, match="a name is letters"):
+        found_hub(tmp_path / "hub", reviewers=["an", name])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reviewers_have_the_names_that_people_have(tmp_path: Path) -> None:
+    """Letters of any alphabet, spaces, an apostrophe."""
+    names = ["Nguyễn Thị Hoa", "Seán O'Brien"]
+    made = found_hub(tmp_path / "hub", reviewers=names)
+    assert list(made.config.reviewers) == names
+
+
 def test_a_hub_is_made_in_an_empty_directory_only(tmp_path: Path) -> None:
     """What lies there is not touched."""
     (tmp_path / "letter.txt").write_text("mine")
@@ -296,6 +357,16 @@ def test_a_hub_is_made_in_an_empty_directory_only(tmp_path: Path) -> None:
 
 
 # --- Beside the keys --------------------------------------------------------------------------------------
+
+
+def test_a_document_may_be_written_as_people_write(published: Pilot) -> None:
+    """With spaces, line breaks and members in any order; it is published in its one form."""
+    text = b'{ "v": 1,\n  "issuers": [] }\n'
+    put_content(published.config, "recognition", text)
+    published.publish()
+    assert _targets(published, "recognition", 2)[RECOGNITION_PATH] == b'{"issuers":[],"v":1}'
+    with pytest.raises(HubError, match="twice"):
+        put_content(published.config, "recognition", b'{"v": 1, "issuers": [], "issuers": []}')
 
 
 @pytest.mark.parametrize("name", ["rules", "policy", "recognition", "advisories"])

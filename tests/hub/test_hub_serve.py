@@ -290,6 +290,30 @@ def test_nothing_is_served_before_there_is_something(founded_hub: Path, tmp_path
     assert main(["serve", "--data", str(founded_hub)]) == 2
 
 
+def test_a_port_that_is_taken_is_said_in_words(pilot: Pilot, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the command too, with exit status 2."""
+    pilot.says("de", [key(1)])
+    pilot.whole()
+    with Server(repository_app(pilot.config.repository(PRODUCTION))) as server:
+        port = server.url.rsplit(":", 1)[1]
+        assert main(["serve", "--data", str(pilot.directory), "--port", port]) == 2
+    assert "--port 0 for a free one" in capsys.readouterr().err
+
+
+def test_long_work_tells_its_steps(pilot: Pilot, capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr, so that the answer stays one JSON object."""
+    pilot.says("de", [key(1)])
+    data = ("--data", str(pilot.directory))
+    _run(capsys, "gather", *data)
+    pilot.approve("an", "binh")
+    assert main(["publish", "--json", *data]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["changed"]
+    steps = ["putting the lists together", "planning", "trying the list", "signing", "laying the files out"]
+    at = [said.err.index(step) for step in steps]
+    assert at == sorted(at)
+
+
 # --- The command ------------------------------------------------------------------------------------------
 
 

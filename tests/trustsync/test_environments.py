@@ -191,19 +191,26 @@ def test_a_store_of_training_in_the_place_of_the_unit_s_own_is_refused_whatever_
     assert "test trust" in (status.last_error or "")
 
 
-def test_without_its_state_a_store_of_training_is_no_store_and_the_next_sync_makes_a_real_one(
-    site: Site,
+def test_a_store_of_training_that_lost_its_state_is_no_store_of_production(
+    site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Generations alone are nobody's list: what lay there is removed, and production keys are fetched."""
+    """Its generations still say what they are for: no list to a reader, refused by each sync, not only once."""
     store = trained(site)
     for name in store.glob(f"{STATE_NAME}*"):
         name.unlink()
-    with pytest.raises(NoListError):
-        held(store, PRODUCTION)
-    site.sync(START + DAY, store=store)
-    assert set(held(store, PRODUCTION).trust.keys) == REAL
-    with pytest.raises(StoreError):
-        held(store, TEST)
+    before = files_of(store)
+    root = str(site.publisher.directory / "metadata" / "1.root.json")
+    for _ in range(2):
+        with pytest.raises(NoListError):
+            held(store, PRODUCTION)
+        with pytest.raises(StoreError, match="production trust was asked for"):
+            site.sync(START + DAY, store=store)
+        assert main(["once", "--url", site.server.url, "--root", root, "--store", str(store)]) == 1
+        assert "production trust was asked for" in capsys.readouterr().err
+        assert site.server.asked == []
+        assert files_of(store) == before
+    site.sync(START + DAY, store=store, environment=TEST)
+    assert set(held(store, TEST).trust.keys) == {SAMPLE}
 
 
 @pytest.mark.parametrize("by", [b"not a database", None])
