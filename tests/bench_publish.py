@@ -30,8 +30,8 @@ from trustsync.hub.config import load_config
 from trustsync.hub.decisions import revoke
 from trustsync.hub.founding import found_hub
 from trustsync.hub.ledger import HubLedger
-from trustsync.hub.records import ENTRY, HeldList
 from trustsync.hub.publish import candidate_of, change_of, load_private, load_signers, publish
+from trustsync.hub.records import ENTRY, HeldList
 from trustsync.hub.review import sign_change
 from trustsync.hub.upstream import Authentication
 from trustsync.segments import sorted_entries

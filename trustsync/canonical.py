@@ -4,6 +4,7 @@ The rules this module keeps:
 
 * Encoding is canonical (RFC 8949 §4.2): the same content gives the same bytes, so a rebuild is byte-identical
   and a generation can be compared by digest. Bytes that are not in that form are refused.
+* Tags are inert, and depth has a limit: four hundred bytes that refer to each other could be a terabyte.
 * A version that this release does not know is refused whole; what it says cannot be guessed.
 * A field has the type that its format gives it, or the message names its place.
 
@@ -22,6 +23,8 @@ from typing import Any
 import cbor2
 
 from verifier.times import written
+from verifier.wire import cbor
+from verifier.wire.errors import MalformedError
 
 
 class TargetError(ValueError):
@@ -39,10 +42,10 @@ def read_document(data: bytes, name: str, versions: tuple[int, ...]) -> dict[Any
     Raises TargetError.
     """
     try:
-        value = cbor2.loads(data)
+        value = cbor.decode(data, name)
         again = cbor2.dumps(value, canonical=True)
-    except (cbor2.CBORError, ValueError, TypeError, RecursionError) as error:
-        raise TargetError(f"{name}: not CBOR ({type(error).__name__})") from error
+    except MalformedError as error:
+        raise TargetError(str(error)) from error
     if not isinstance(value, dict) or again != data:
         raise TargetError(f"{name}: not in canonical form")
     if type(value.get("v")) is not int or value["v"] not in versions:

@@ -76,6 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             _tell({"ok": False, "error": str(error), "alarm": alarm})
         print(f"vaxgate-sync: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has read enough
+        return 1
 
 
 # --- Bringing the list up to date -------------------------------------------------------------------------

@@ -128,8 +128,19 @@ class Repository:
         return info
 
     def target_or_none(self, path: str) -> TargetFile | None:
-        """What is signed about a target that need not exist. Without a SHA-256 it is refused all the same."""
+        """What is signed about a target that need not exist. Without a SHA-256 it is refused all the same.
+
+        And so it is when another role than that of its folder signs it: a delegation that is too wide, by a
+        mistake at a ceremony, must not let the rules speak for the keys.
+        """
         info = self.find(path)
+        speaker = path.partition("/")[0]
+        if info is not None and not self._signs(speaker, path):
+            raise RefusedError(
+                f"{path}: another role than {speaker} signs it; the list in force stays, and the publisher "
+                "must be told",
+                Alarm.CONTENT,
+            )
         # It becomes the name of a file here, and python-tuf takes any text for a hash.
         if info is not None and not _SHA256.fullmatch(info.hashes.get("sha256", "")):
             raise RefusedError(
@@ -138,6 +149,10 @@ class Repository:
                 Alarm.CONTENT,
             )
         return info
+
+    def _signs(self, name: str, path: str) -> bool:
+        signed = self._updater._trusted_set.get(name)
+        return isinstance(signed, Targets) and path in signed.targets
 
     def role(self, name: str) -> Targets:
         """A delegated role that :meth:`target` has loaded."""

@@ -40,7 +40,7 @@ from trustsync.client import signed_at, timestamp_signers
 from trustsync.environments import Environment, check_environment, read_environment
 from trustsync.errors import RefusedError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, Denial, Slot
-from trustsync.files import write_if_different
+from trustsync.files import flush, write_if_different
 from trustsync.isolation import Checker
 from trustsync.state import ROOT, TIMESTAMP, StateDatabase, StoredMetadata
 
@@ -105,34 +105,55 @@ def rebuild(store: Path, root: bytes, now: datetime, environment: Environment) -
     kinds = set(_environments(directories))
     if kinds and environment not in kinds:
         check_environment(kinds.pop(), environment, store)
-    for name in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm"))):
-        if name.exists():
-            name.replace(name.with_name(f"{name.name}.damaged"))
-    database = StateDatabase(path, environment)
-    for directory in directories:
-        try:
-            proven = prove(directory, root, environment)
-        except StoreError:
-            continue
+    # Made beside it and named last: killed on the way, the next start finds the same and begins again.
+    beside = path.with_name(f"{path.name}.new")
+    _move_aside(beside, None)
+    with StateDatabase(beside, environment) as database:
+        for directory in directories:
+            if _restore(database, directory, store, root, environment):
+                break
+        database.record_operation(
+            now, "vaxgate-sync", "state database made anew", "the one before was damaged"
+        )
+    _move_aside(path, f"{path.name}.damaged")
+    beside.rename(path)
+    flush(store)
+    return StateDatabase(path, environment)
+
+
+def _move_aside(path: Path, name: str | None) -> None:
+    """Take a database away with its log, to another name or for good."""
+    for end in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + end)
+        if name is None:
+            file.unlink(missing_ok=True)
+        elif file.exists():
+            file.replace(path.with_name(name + end))
+
+
+def _restore(
+    database: StateDatabase, directory: Path, store: Path, root: bytes, environment: Environment
+) -> bool:
+    """Fill the database from a generation that counts, once it was tried: it may have been placed and no
+    more."""
+    try:
+        proven = prove(directory, root, environment)
         slot = Slot(int(directory.name), proven.digest, proven.signed_at)
-        try:  # it may have been placed and never tried
-            with Checker(mapped=_mapped(directory)) as checker:
-                tried = checker.ask(
-                    "try",
-                    store=str(store),
-                    number=slot.number,
-                    digest=slot.digest,
-                    signed_at=slot.signed_at.isoformat(),
-                    environment=environment,
-                )
-        except TrustSyncError:
-            continue
-        withdrawn = {Denial(bytes.fromhex(kid), bytes.fromhex(spki)) for kid, spki in tried["withdrawn"]}
-        metadata, floor = _with_floor(store / FLOOR_NAME, root, proven)
-        database.restore(metadata, slot, floor, withdrawn, timestamp_signers(metadata))
-        break
-    database.record_operation(now, "vaxgate-sync", "state database made anew", "the one before was damaged")
-    return database
+        with Checker(mapped=_mapped(directory)) as checker:
+            tried = checker.ask(
+                "try",
+                store=str(store),
+                number=slot.number,
+                digest=slot.digest,
+                signed_at=slot.signed_at.isoformat(),
+                environment=environment,
+            )
+    except (TrustSyncError, ValueError):  # the latter: a directory that is no generation of ours
+        return False
+    withdrawn = {Denial(bytes.fromhex(kid), bytes.fromhex(spki)) for kid, spki in tried["withdrawn"]}
+    metadata, floor = _with_floor(store / FLOOR_NAME, root, proven)
+    database.restore(metadata, slot, floor, withdrawn, timestamp_signers(metadata))
+    return True
 
 
 def _environments(directories: Iterable[Path]) -> Iterator[Environment]:

@@ -145,6 +145,9 @@ class StateDatabase:
             for item in proven:
                 if item in held:
                     continue
+                if item.role == TIMESTAMP and item.version < self.timestamp_version():
+                    # A new root has taken the key away that signed the higher one: no alarm waits for it.
+                    self._db.execute("UPDATE alarms SET version = 0")
                 if item.role != ROOT:
                     self._db.execute("DELETE FROM metadata WHERE role = ?", [item.role])
                 self._insert("metadata", role=item.role, version=item.version, data=item.data)

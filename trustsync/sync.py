@@ -364,7 +364,10 @@ class _Run:
             except RefusedError as error:
                 floor = None
                 self.say(f"the clock floor stays: {error}")  # refused later, in run()
-        self.database.keep_metadata(proven, floor, timestamp_signers(proven))
+        signers = timestamp_signers(proven)
+        if floor is not None:
+            self.database.drop_floor(signers)
+        self.database.keep_metadata(proven, floor, signers)
         if floor is not None:
             note_floor(self.store, proven)
         if isinstance(fetcher, Fetcher) and timestamp is not None:

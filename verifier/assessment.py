@@ -126,7 +126,7 @@ def assess(
         trust=trust,
         now=now,
         time=time_bounds(now, clock, floor, zone),
-        list_state=trust.state(now) if now is not None else None,
+        list_state=trust.state(now, clock) if now is not None else None,
         clock=clock,
     )
     log = _Log()

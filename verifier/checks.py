@@ -312,17 +312,17 @@ def recognition_findings(recognised: RecognitionClass) -> list[Finding]:
             return [finding(Reason.ISSUER_NOT_RECOGNISED)]
 
 
-def list_findings(trust: TrustList, now: datetime | None) -> list[Finding]:
+def list_findings(trust: TrustList, now: datetime | None, clock: ClockState | None = None) -> list[Finding]:
     """What the trust list is worth at ``now``: by its age, and by whether its signers may still speak.
 
-    now: ``None`` when time is not judged; nothing is said then.
+    now: ``None`` when time is not judged; nothing is said then. clock: what the unit's clock is worth.
     """
     if now is None or trust.signed_at is None:
         return []
     age = now - trust.signed_at
     count, unit = told(age)
     detail = f"signed {count} {'h' if unit == 'hours' else unit} ago"
-    match trust.state(now):
+    match trust.state(now, clock):
         case None | ListState.FRESH:
             return []
         case ListState.STALE_1:

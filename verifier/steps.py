@@ -401,6 +401,6 @@ STEPS: tuple[Step, ...] = (
     Step("revocation", _revocation, After.CLAIMS),
     Step("event", _event, After.CLAIMS),
     # What is our own knowledge worth?
-    Step("list", lambda case: checks.list_findings(case.trust, case.now), After.ALWAYS),
+    Step("list", lambda case: checks.list_findings(case.trust, case.now, case.clock), After.ALWAYS),
     Step("clock", lambda case: checks.clock_findings(case.clock), After.ALWAYS),
 )

@@ -238,6 +238,10 @@ FRESHNESS: Limits = (
 )
 
 
+# No unit is alone for longer: an age beyond it, by a clock that nobody vouches for, is the clock's fault.
+BELIEVED_AGE = timedelta(days=366)
+
+
 def list_state(age: timedelta, limits: Limits = FRESHNESS) -> ListState:
     """The state of a list of this age; a list signed after ``now`` (age below zero) is FRESH."""
     return next((state for limit, state in limits if age <= limit), ListState.EXPIRED)
@@ -343,8 +347,18 @@ class TrustList:
         """Whether this key is known in a test environment only."""
         return key_name(kid, None) in self.test_kids or key_name(kid, issuer) in self.test_kids
 
-    def state(self, now: datetime) -> ListState | None:
-        """The list's state at ``now``; ``None`` for keys given by hand."""
+    def state(self, now: datetime, clock: ClockState | None = None) -> ListState | None:
+        """The list's state at ``now``; ``None`` for keys given by hand.
+
+        clock: where only a floor bounds it and it claims an age of more than ``BELIEVED_AGE``, the clock is
+        more likely wrong than the list that old: nothing is green then, and a clock of 2040 puts no unit out.
+        """
+        state = self._state(now)
+        if state is not ListState.EXPIRED or clock is not ClockState.FLOOR_ONLY or self.signed_at is None:
+            return state
+        return ListState.STALE_3 if now - self.signed_at > BELIEVED_AGE else state
+
+    def _state(self, now: datetime) -> ListState | None:
         if self.signed_at is None:
             return None
         if self.void_from is not None and now >= self.void_from:

@@ -242,7 +242,7 @@ def of_standing(snapshot: Snapshot | None, now: datetime, clock: ClockState | No
     """What stands below every result: list, clock and rules; ``None`` for what there is not."""
     if snapshot is None or clock is None:
         return {"list": None, "clock": None, "rules": None}
-    state = snapshot.trust.state(now)
+    state = snapshot.trust.state(now, clock)
     bundle = in_force(snapshot.bundles, now)
     return {
         "list": {

@@ -194,7 +194,7 @@ def test_a_store_of_training_in_the_place_of_the_unit_s_own_is_refused_whatever_
 def test_a_store_of_training_that_lost_its_state_is_no_store_of_production(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its generations still say what they are for: no list to a reader, refused by each sync, not only once."""
+    """Its generations still say what they are for: no list to a reader, refused by each sync."""
     store = trained(site)
     for name in store.glob(f"{STATE_NAME}*"):
         name.unlink()

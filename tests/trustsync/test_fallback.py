@@ -63,7 +63,7 @@ def test_a_damaged_list_is_stood_in_for_by_the_one_before_it_and_said(site: Site
     assert state.previous.number == 1  # what was damaged stands in for nothing
 
 
-def test_a_key_that_was_withdrawn_stays_so_when_an_older_list_stands_in(site: Site) -> None:
+def test_pitfall_17_a_key_that_was_withdrawn_stays_so_when_an_older_list_stands_in(site: Site) -> None:
     """Damage must not give a stolen key back: neither the list before nor the seed knows of the theft."""
     site.publisher.authorities = [authority(5)]
     site.publisher.publish(START)
