@@ -212,6 +212,7 @@ class _Run:
         self.partial = self.store / _STAGING / _PARTIAL
         self.fetched: list[str] = []
         self.linked: list[str] = []
+        self.floor_dropped = False
 
     def run(self) -> SyncResult:
         # S0 (the lock is held): sweep.
@@ -315,7 +316,8 @@ class _Run:
         try:
             return self._refresh(work / "first", fetcher)
         except RefusedError:
-            if not self.database.drop_floor(timestamp_signers(self.database.metadata())):
+            signers = timestamp_signers(self.database.metadata())
+            if not self.floor_dropped and not self.database.drop_floor(signers):
                 raise
             self.say("the key that set the clock floor was replaced; asking again")
             self.before = self.database.state()
@@ -366,7 +368,7 @@ class _Run:
                 self.say(f"the clock floor stays: {error}")  # refused later, in run()
         signers = timestamp_signers(proven)
         if floor is not None:
-            self.database.drop_floor(signers)
+            self.floor_dropped |= self.database.drop_floor(signers)
         self.database.keep_metadata(proven, floor, signers)
         if floor is not None:
             note_floor(self.store, proven)

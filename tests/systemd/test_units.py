@@ -171,7 +171,9 @@ def test_the_sync_owns_the_store_and_the_appliance_only_reads_it() -> None:
     assert made[store] == ["0750", sync_unit.service("User")[0], appliance.service("Group")[0]]
     assert sync_unit.service("Group") == appliance.service("Group")
     assert sync_unit.service("UMask") == ["0027"], "the group reads what the sync writes, others do not"
-    assert sync_unit.service("ReadWritePaths") == [store]
+    training = f"{store}-test"
+    assert made[training] == made[store]
+    assert sync_unit.service("ReadWritePaths") == [f"{store} -{training}"]
     for unit in (appliance, sync_unit):
         assert unit.service("ProtectSystem") == ["strict"]
     assert not appliance.service("ReadWritePaths") + appliance.service("StateDirectory")
@@ -180,7 +182,8 @@ def test_the_sync_owns_the_store_and_the_appliance_only_reads_it() -> None:
 def test_every_directory_that_a_unit_names_is_made() -> None:
     """tmpfiles makes the directories of the configuration and of the store, each with its parent."""
     made = {words[1] for words in lines("vaxgate.tmpfiles")}
-    assert {"/etc/vaxgate", "/var/lib/vaxgate", "/var/lib/vaxgate/trust"} == made
+    stores = {f"/var/lib/vaxgate/{name}" for name in ("trust", "trust-test")}
+    assert {"/etc/vaxgate", "/var/lib/vaxgate", *stores} == made
     owners = {word for words in lines("vaxgate.tmpfiles") for word in words[3:5]}
     assert owners <= made_users() | made_groups() | {"root"}
 
