@@ -284,6 +284,8 @@ def program(scene: Scene) -> None:
         module.write_text(spring)
 
     def story() -> None:
+        told = os.environ.get("PYTHONPATH", "")  # a relative one would be as seen from the stick
+        os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(each).resolve()) for each in told.split(os.pathsep))
         os.chdir(stick["folder"])
         scene.sync(**stick)
         scene.arrived()

@@ -94,7 +94,7 @@ def killed_at_every_step(scene: Scene) -> None:
     before = scene.look()
     scene.next_list()
     floors = [START]
-    for step in ("preparing", "asking", "keeping", "fetching", "checking", "writing", "trying", "putting"):
+    for step in ("preparing", "asking", "keeping", "fetching", "writing", "putting"):
         killed(scene, step)
         look = scene.look()
         assert replace(look, floor=before.floor) == before, step
