@@ -90,6 +90,7 @@ def accept(
     try:
         # 1. Keys and authorities, 2. rules: canonical, counted, not empty; each key sound enough to be asked.
         published = decode_keys(_present(targets, KEYS_PATH))
+        _check_one_word(published)
         believed = _of_environment(published, environment)
         _check_keys(believed.keys)
         _check_authorities(believed.authorities)
@@ -130,6 +131,16 @@ def _check_allowed(keys: tuple[KeyRecord, ...], segments: tuple[SegmentRecord, .
         raise _refused(
             f"{KEYS_PATH}: KID {kid.hex()} has certificates that stay good, and no segment lists them"
         )
+
+
+def _check_one_word(published: PublishedKeys) -> None:
+    """Raise RefusedError where one key is called real and a sample in the same list: half the world may have
+    the secret of a sample, so the wrong word must not be the one that counts.
+    """
+    named: dict[bytes, str] = {}
+    for record in published.keys:
+        if record.key.spki and named.setdefault(record.key.spki, record.environment) != record.environment:
+            raise _refused(f"{KEYS_PATH}: the key of KID {record.key.kid.hex()} is called real and a sample")
 
 
 def _of_environment(published: PublishedKeys, environment: Environment) -> PublishedKeys:

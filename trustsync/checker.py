@@ -40,7 +40,7 @@ CPU_S = 600  # eighty million entries are looked at in seconds here; a Pi takes 
 def main() -> int:
     """Answer requests from stdin until it ends."""
     _die_with(int(sys.argv[1]))
-    _take_limits(int(sys.argv[2]))
+    _take_limits()
     for line in sys.stdin:
         request = json.loads(line)
         print(json.dumps(_answer(request)), flush=True)
@@ -54,16 +54,18 @@ def _die_with(parent: int) -> None:
         sys.exit(1)
 
 
-def _take_limits(mapped: int) -> None:
-    """mapped: bytes of segments, which are mapped when the list is tried."""
+def _take_limits() -> None:
     for kind, most in (
-        (resource.RLIMIT_AS, MEMORY + mapped),
+        (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_CPU, CPU_S),
         (resource.RLIMIT_CORE, 0),
     ):
-        _, hard = resource.getrlimit(kind)
-        wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (wanted, wanted))
+        _limit(kind, most)
+
+
+def _limit(kind: int, most: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,6 +125,7 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
 def _try(request: Mapping[str, Any]) -> dict[str, Any]:
     """Load the new generation as a reader does, judge what must pass and what must not; whom it takes
     back."""
+    _limit(resource.RLIMIT_AS, MEMORY + request["mapped"])  # segments are mapped, not read
     from trustsync import generation
     from trustsync.environments import Environment
     from trustsync.errors import Alarm, RefusedError, StoreError

@@ -21,8 +21,10 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +119,11 @@ def inspect(
     for name, record in manifest.files.items():
         path = directory / name
         try:
-            facts = path.stat()
+            facts = path.lstat()
+            # A pipe would hang the reader and a device might never end; nothing of ours changes its size.
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size != record.size:
+                faults[name] = "changed"
+                continue
             identity = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
             found = known.get(identity) or _sha256(path)
         except FileNotFoundError:
@@ -134,8 +140,11 @@ def inspect(
 
 
 def _manifest(directory: Path, digest: str) -> Manifest:
+    path = directory / MANIFEST
     try:
-        data = (directory / MANIFEST).read_bytes()
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise OSError(errno.EINVAL, "it is no file")
+        data = path.read_bytes()
     except OSError as error:
         raise StoreError(
             f"{directory / MANIFEST} cannot be read ({error.strerror}); no list can be vouched for. Sync anew"

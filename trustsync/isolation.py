@@ -6,7 +6,7 @@ The rules this module keeps:
 * A child that dies of its limits, or does not answer in time, means that the list is not fit to install.
 * Only a line of JSON of bounded length is taken from it, and only members that we asked for.
 
-    with Checker(mapped=0) as checker:
+    with Checker() as checker:
         checker.ask("build", staged="…", documents=[…], known=[], sets={})["counts"]
 """
 
@@ -18,10 +18,13 @@ import select
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from trustsync.environments import Environment
 from trustsync.errors import Alarm, RefusedError, StoreError
+from trustsync.facts import Slot
 
 ANSWER_S = 1800.0  # that one answer may take; the child's own limit is of its work, not of the card's
 MAX_ANSWER = 16 << 20  # bytes: the paths of 50,000 segments fit several times
@@ -29,10 +32,9 @@ _CHUNK = 1 << 16
 
 
 class Checker:
-    """The child. mapped: bytes of segments that it may map beside its own memory."""
+    """The child. answer_s: seconds that one answer may take."""
 
-    def __init__(self, *, mapped: int = 0, answer_s: float = ANSWER_S) -> None:
-        self._mapped = mapped
+    def __init__(self, *, answer_s: float = ANSWER_S) -> None:
         self._answer_s = answer_s
         self._child: subprocess.Popen[bytes] | None = None
         self._talk: IO[bytes] | None = None
@@ -72,7 +74,7 @@ class Checker:
         if self._child is None:
             self._talk = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "trustsync.checker", str(os.getpid()), str(self._mapped)],
+                [sys.executable, "-P", "-m", "trustsync.checker", str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._talk,
@@ -112,3 +114,21 @@ class Checker:
             "allowed; the list in force stays, and the publisher must be told",
             Alarm.CONTENT,
         )
+
+
+def try_slot(
+    checker: Checker, store: Path, slot: Slot, environment: Environment, mapped: int
+) -> dict[str, Any]:
+    """Have a generation loaded and tried; what its list withdraws and reinstates stands in the answer.
+
+    mapped: bytes of its segments. Raises as :meth:`Checker.ask` does.
+    """
+    return checker.ask(
+        "try",
+        store=str(store),
+        number=slot.number,
+        digest=slot.digest,
+        signed_at=slot.signed_at.isoformat(),
+        environment=environment,
+        mapped=mapped,
+    )

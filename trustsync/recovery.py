@@ -41,10 +41,11 @@ from trustsync.environments import Environment, check_environment, read_environm
 from trustsync.errors import RefusedError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, Denial, Slot
 from trustsync.files import flush, write_if_different
-from trustsync.isolation import Checker
+from trustsync.isolation import Checker, try_slot
 from trustsync.state import ROOT, TIMESTAMP, StateDatabase, StoredMetadata
 
 FLOOR_NAME = "floor.json"
+_MAX_NUMBER = 2**31  # of a generation: no unit syncs so often, and a number on a card is anybody's to write
 _TOP = ("timestamp", "snapshot", "targets")
 
 
@@ -53,9 +54,16 @@ class Proven:
     """A generation that counts. digest: of its manifest. metadata: the chain of roots, and each other
     role."""
 
+    number: int
     digest: str
     signed_at: datetime
     metadata: tuple[StoredMetadata, ...]
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """The higher, the newer: versions of root and timestamp, then its number, which anybody can write."""
+        versions = {item.role: item.version for item in self.metadata}  # the last of the roots is the newest
+        return versions[ROOT], versions[TIMESTAMP], self.number
 
 
 def note_floor(store: Path, metadata: tuple[StoredMetadata, ...]) -> None:
@@ -83,14 +91,17 @@ def prove(directory: Path, root: bytes, environment: Environment) -> Proven:
     """
     try:
         digest = hashlib.sha256((directory / generation.MANIFEST).read_bytes()).hexdigest()
-        faults = generation.inspect(directory, digest).faults
-        if faults:
-            raise StoreError(f"{directory}: {', '.join(faults)} not as written")
+        held = generation.inspect(directory, digest)
+        if held.faults:
+            raise StoreError(f"{directory}: {', '.join(held.faults)} not as written")
+        number = held.manifest.number
+        if number > _MAX_NUMBER or directory.name != generation.directory_of(directory, number).name:
+            raise StoreError(f"{directory} is not where generation {number} lies")
         check_environment(read_environment(directory / generation.DATABASE), environment, directory)
         metadata = _read_metadata(directory / generation.METADATA)
         timestamp = _verify(root, metadata)
         _check_targets(directory, metadata)
-        return Proven(digest, timestamp, metadata)
+        return Proven(number, digest, timestamp, metadata)
     except (OSError, ValueError, KeyError, RepositoryError, DeserializationError, RefusedError) as error:
         raise StoreError(f"{directory} does not count: {error}") from error
 
@@ -101,7 +112,7 @@ def rebuild(store: Path, root: bytes, now: datetime, environment: Environment) -
     Raises StoreError, having changed nothing, where every generation here is of another environment.
     """
     path = store / STATE_NAME
-    directories = sorted((store / "generations").glob("*"), reverse=True)
+    directories = list((store / "generations").glob("*"))
     kinds = set(_environments(directories))
     if kinds and environment not in kinds:
         check_environment(kinds.pop(), environment, store)
@@ -109,8 +120,12 @@ def rebuild(store: Path, root: bytes, now: datetime, environment: Environment) -
     beside = path.with_name(f"{path.name}.new")
     _move_aside(beside, None)
     with StateDatabase(beside, environment) as database:
+        found = []
         for directory in directories:
-            if _restore(database, directory, store, root, environment):
+            with contextlib.suppress(StoreError):
+                found.append(prove(directory, root, environment))
+        for proven in sorted(found, key=lambda each: each.order, reverse=True):
+            if _restore(database, proven, store, root, environment):
                 break
         database.record_operation(
             now, "vaxgate-sync", "state database made anew", "the one before was damaged"
@@ -132,21 +147,15 @@ def _move_aside(path: Path, name: str | None) -> None:
 
 
 def _restore(
-    database: StateDatabase, directory: Path, store: Path, root: bytes, environment: Environment
+    database: StateDatabase, proven: Proven, store: Path, root: bytes, environment: Environment
 ) -> bool:
     """Fill the database from a generation that counts, once it was tried: it may have been placed and no
     more."""
     try:
-        proven = prove(directory, root, environment)
-        slot = Slot(int(directory.name), proven.digest, proven.signed_at)
-        with Checker(mapped=_mapped(directory)) as checker:
-            tried = checker.ask(
-                "try",
-                store=str(store),
-                number=slot.number,
-                digest=slot.digest,
-                signed_at=slot.signed_at.isoformat(),
-                environment=environment,
+        slot = Slot(proven.number, proven.digest, proven.signed_at)
+        with Checker() as checker:
+            tried = try_slot(
+                checker, store, slot, environment, _mapped(generation.directory_of(store, slot.number))
             )
     except (TrustSyncError, ValueError):  # the latter: a directory that is no generation of ours
         return False

@@ -102,7 +102,9 @@ class StateDatabase:
     def metadata(self) -> tuple[StoredMetadata, ...]:
         """Every verified file: the chain of roots, and one of each other role."""
         with self._errors("read"):
-            rows = self._db.execute("SELECT role, version, data FROM metadata ORDER BY role, version")
+            rows = self._db.execute(
+                "SELECT role, version, data FROM metadata NOT INDEXED ORDER BY role, version"
+            )
             return tuple(StoredMetadata(*row) for row in rows)
 
     def prove(self) -> None:
@@ -127,7 +129,8 @@ class StateDatabase:
     def timestamp_version(self) -> int:
         """The version below which a timestamp is a rollback; 0 before the first."""
         with self._errors("read"):
-            row = self._db.execute("SELECT max(version) FROM metadata WHERE role = ?", [TIMESTAMP]).fetchone()
+            query = "SELECT max(version) FROM metadata NOT INDEXED WHERE role = ?"
+            row = self._db.execute(query, [TIMESTAMP]).fetchone()
             return int(row[0] or 0)
 
     def keep_metadata(

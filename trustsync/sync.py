@@ -31,6 +31,7 @@ import os
 import shutil
 import sqlite3
 import ssl
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -56,7 +57,7 @@ from trustsync.facts import STATE_NAME, Denial, Slot, StoreState
 from trustsync.fetcher import Fetcher, Limits, RepositoryFetcher
 from trustsync.folder import FolderFetcher
 from trustsync.generation import Inspection
-from trustsync.isolation import Checker
+from trustsync.isolation import Checker, try_slot
 from trustsync.layout import DOCUMENTS, OPTIONAL, check_size
 from trustsync.recovery import note_floor, prove, rebuild, write_metadata
 from trustsync.seed import read_seed
@@ -142,9 +143,14 @@ def sync_once(
                 _settle(database, reading, run.before.floor)
             return result
         except TrustSyncError as error:
+            if isinstance(error, StoreError):
+                _remove(config.store / _STAGING)
             _record(database, error, now)
             raise
         except (OSError, sqlite3.Error) as error:
+            # What lies there in part may be what fills the card: it must keep out neither the next list nor
+            # the words of this failure.
+            _remove(config.store / _STAGING)
             failure = StoreError(
                 f"the new list could not be written to {config.store}: {error}; the list in force stays. "
                 "Look at the free space and the health of the card"
@@ -260,7 +266,7 @@ class _Run:
                 # S7. What a reader cannot load, or judges wrongly, is not put in force.
                 self.say("trying the new list")
                 slot = Slot(number, digest, signed)
-                tried = self._try(slot, sum(info.length for info in segments.values()))
+                tried = self._try(checker, slot, sum(info.length for info in segments.values()))
         # S8.
         self.say(f"putting generation {number} in force")
         self.database.switch(
@@ -285,18 +291,10 @@ class _Run:
             *_counts(fetcher),
         )
 
-    def _try(self, slot: Slot, mapped: int) -> dict[str, Any]:
+    def _try(self, checker: Checker, slot: Slot, mapped: int) -> dict[str, Any]:
         """S7. What fails leaves nothing behind that a rebuild could take for a list."""
         try:
-            with Checker(mapped=mapped) as checker:
-                return checker.ask(
-                    "try",
-                    store=str(self.store),
-                    number=slot.number,
-                    digest=slot.digest,
-                    signed_at=slot.signed_at.isoformat(),
-                    environment=self.config.environment,
-                )
+            return try_slot(checker, self.store, slot, self.config.environment, mapped)
         except TrustSyncError:
             _remove(generation.directory_of(self.store, slot.number))
             raise
@@ -503,6 +501,9 @@ def _sweep(store: Path, state: StoreState) -> None:
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             folder.unlink()
     _remove(staging / "generation")
+    for file in (staging / _PARTIAL).glob("*"):
+        if not stat.S_ISREG(file.lstat().st_mode):
+            _remove(file)  # a link would be written through, and a pipe be in the way for ever
     kept = {
         generation.directory_of(store, slot.number).name
         for slot in (state.active, state.previous)
@@ -515,7 +516,7 @@ def _sweep(store: Path, state: StoreState) -> None:
 
 def _remove(path: Path) -> None:
     """Whatever lies there: a file where a directory is expected would stop every sync from now on."""
-    if path.is_symlink() or path.is_file():
+    if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
     else:
         shutil.rmtree(path, ignore_errors=True)

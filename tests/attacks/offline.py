@@ -284,8 +284,8 @@ def program(scene: Scene) -> None:
         module.write_text(spring)
 
     def story() -> None:
-        told = os.environ.get("PYTHONPATH", "")  # a relative one would be as seen from the stick
-        os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(each).resolve()) for each in told.split(os.pathsep))
+        told = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # relative ones would be the stick's
+        os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(each).resolve()) for each in told)
         os.chdir(stick["folder"])
         scene.sync(**stick)
         scene.arrived()

@@ -112,7 +112,7 @@ class Card:
 
     @contextlib.contextmanager
     def not_writing(self) -> Iterator[None]:
-        """For whoever only looks: where the limit is one of this process, his scratch files are free of it."""
+        """For whoever only looks: a limit of this process would bind his scratch files too."""
         size, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if not self._own:
             self.make_room()

@@ -24,7 +24,7 @@ LATER = START + DAY
 ODD = """
 import resource, sys, time
 from trustsync import checker
-checker._take_limits(0)
+checker._take_limits()
 sys.stdin.readline()
 {what}
 """
@@ -104,7 +104,7 @@ def test_a_bomb_in_a_signed_list_hurts_nobody(site: Site) -> None:
 def test_the_child_has_its_limits_before_it_loads_a_parser(tmp_path: Path) -> None:
     """Limits are the first thing it does: it has no core dump, little memory and an end of its time."""
     child = subprocess.Popen(
-        [sys.executable, "-m", "trustsync.checker", str(os.getpid()), "0"],
+        [sys.executable, "-m", "trustsync.checker", str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
