@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
 import os
 import shutil
 import ssl
@@ -265,6 +266,11 @@ class Scene:
         except TrustSyncError:
             return Look(None, frozenset(), state.floor, None, answers)
         return Look(held.generation, frozenset(held.trust.keys), state.floor, held.signed_at, answers)
+
+    def unfinished(self) -> list[Path]:
+        """What was fetched in part: it lies under the hash that it should have, and does not have it yet."""
+        found = (self.store / "staging" / "partial").glob("*")
+        return [path for path in found if hashlib.sha256(path.read_bytes()).hexdigest() != path.name]
 
     def origin(self) -> Origin:
         """Which generation answers."""

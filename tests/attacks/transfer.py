@@ -64,7 +64,7 @@ def endless_list(scene: Scene) -> None:
     with scene.unmoved(Alarm.TOO_BIG):
         scene.next_list()
         scene.server.faults[KEYS] = endless(OK, b"\x80" * 65_536)
-    assert not list((scene.store / "staging" / "partial").glob("*"))
+    assert not scene.unfinished()
 
 
 @attack("one bit of a list is another", row=8)

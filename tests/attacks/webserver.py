@@ -161,7 +161,7 @@ def tampered_partial(scene: Scene) -> None:
     """The first half of a list lies on the card and somebody changes it: the whole is fetched anew."""
     scene.next_list()
     scene.break_off(KEYS)
-    (partial,) = (scene.store / "staging" / "partial").iterdir()
+    (partial,) = scene.unfinished()
     partial.write_bytes(flipped(partial.read_bytes()))
     scene.sync()
     scene.arrived()
