@@ -23,13 +23,13 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trustsync.environments import Environment, check_environment
-from trustsync.errors import Alarm, BusyError, RefusedError, SettingsError, StoreError, TrustSyncError
+from trustsync.errors import BusyError, RefusedError, SettingsError, StoreError, TrustSyncError
 from trustsync.facts import STATE_NAME, StoreState, read_state
+from trustsync.options import build_parser
 from trustsync.paths import TrustSettings, load_settings, trust_dir
 from verifier.times import written
 
@@ -48,14 +48,6 @@ _COUNTED = {
     "software": "advisories",
 }
 _COLOURS = {0: "32", 10: "33", 40: "31"}
-_EXAMPLES = """examples:
-  vaxgate-sync once --url https://trust.example --root root.json
-  vaxgate-sync once --if-due --config /etc/vaxgate/vaxgate.toml --json
-  vaxgate-sync import /media/stick/trust --by "Nguyễn Thị Hoa"
-  vaxgate-sync status --json --at 2021-11-30T12:00:00Z
-  vaxgate-sync verify
-  vaxgate-sync once --training         TEST trust, into the store of training: nobody is let in by it
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -473,124 +465,18 @@ def _checked(url: str) -> str:
     return url
 
 
-def _instant(text: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no instant such as 2021-11-30T12:00:00Z") from None
-    if instant.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text!r} has no offset; write 2021-11-30T12:00:00Z")
-    return instant
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="vaxgate-sync",
-        description="Keeps the signed trust list of this machine up to date.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    return build_parser(
+        {
+            "once": _once,
+            "import": _import,
+            "status": _status,
+            "verify": _verify,
+            "confirm-clock": _confirm_clock,
+            "acknowledge": _acknowledge,
+            "seed": _seed,
+        }
     )
-    parser.add_argument("--version", action="version", version=f"vaxgate-sync {version('vaxgate')}")
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--store", type=Path, metavar="DIR", help="trust store (default: this machine's)")
-    shared.add_argument(
-        "--config", type=Path, metavar="FILE", help="configuration (default: the vaxgate.toml in force)"
-    )
-    shared.add_argument("--json", action="store_true", help="answer with one JSON object")
-
-    def verb(name: str, run: Any, summary: str, description: str, example: str) -> argparse.ArgumentParser:
-        added = verbs.add_parser(
-            name,
-            parents=[shared],
-            help=summary,
-            description=description,
-            epilog=f"example:\n  vaxgate-sync {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        added.set_defaults(run=run)
-        return added
-
-    once = verb(
-        "once",
-        _once,
-        "sync now",
-        "Fetches the published list, proves it, and puts it in force.",
-        "once --url http://127.0.0.1:8000 --root root.json",
-    )
-    once.add_argument("--url", help="address of the repository, above metadata/ and targets/")
-    once.add_argument(
-        "--if-due",
-        action="store_true",
-        help="only when the next try has come: nightly while FRESH, else every quarter of an hour",
-    )
-    imported = verb(
-        "import",
-        _import,
-        "take the list from a folder, as a USB stick brings it",
-        "The same files, checked by the same code as over the network. A list that expired on its way, by at "
-        "most 30 days, may be taken when it is newer than ours; its age still decides the colour of results.",
-        'import /media/stick/trust --by "Nguyễn Thị Hoa"',
-    )
-    imported.add_argument("folder", type=Path, metavar="DIR", help="holds metadata/ and targets/")
-    for each in (once, imported):
-        each.add_argument("--root", type=Path, metavar="ROOT.json", help="the pinned root")
-        each.add_argument(
-            "--at",
-            type=_instant,
-            metavar="INSTANT",
-            help="as of this instant, for CI against an issuer with a --clock (default: now)",
-        )
-    status = verb(
-        "status",
-        _status,
-        "say how the list stands",
-        "Exit status: 0 FRESH or STALE-1, 10 STALE-2 or STALE-3, 40 otherwise.",
-        "status --json --at 2021-11-30T12:00:00Z",
-    )
-    status.add_argument("--at", type=_instant, metavar="INSTANT", help="as of this instant (default: now)")
-    verify = verb(
-        "verify",
-        _verify,
-        "hold every byte of the list in force against its digest",
-        "Looks at the generation in force and the one kept behind it. Exit status: 0 whole, 40 not.",
-        "verify --json",
-    )
-    confirm = verb(
-        "confirm-clock",
-        _confirm_clock,
-        "a supervisor says that this machine's clock is right",
-        "For a unit without a network whose clock is doubted. Written down with the name.",
-        'confirm-clock --by "Nguyễn Thị Hoa"',
-    )
-    acknowledge = verb(
-        "acknowledge",
-        _acknowledge,
-        "a supervisor has seen an alarm",
-        "Takes a standing alarm down, as ROLLBACK, which otherwise stays until a newer list came.",
-        'acknowledge ROLLBACK --by "Nguyễn Thị Hoa"',
-    )
-    acknowledge.add_argument("alarm", type=Alarm, metavar="ALARM", help=", ".join(Alarm))
-    for each in (imported, confirm, acknowledge):
-        each.add_argument("--by", metavar="NAME", help="who does this (default: the user of this session)")
-    for each in (once, imported, status, verify, confirm, acknowledge):
-        each.add_argument(
-            "--training",
-            action="store_true",
-            help="TEST trust, for training: the store trust-test, the section [training]. It never takes a "
-            "key of production, and a unit of production never opens it",
-        )
-    seed = verb(
-        "seed",
-        _seed,
-        "copy the list in force into a folder, for an image",
-        "Whoever builds an image puts the folder at /usr/share/vaxgate/seed.",
-        "seed build/seed",
-    )
-    seed.set_defaults(training=False)  # an image brings no test trust along
-    seed.add_argument("out", type=Path, metavar="OUT", help="folder that is not there yet")
-    return parser
 
 
 if __name__ == "__main__":
