@@ -77,8 +77,8 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         'import /media/stick/trust --by "Nguyễn Thị Hoa"',
         *(pinned, person, training),
         description="The same files, checked by the same code as over the network. A list that expired on "
-        "its way, by at most 30 days, may be taken when it is newer than ours; its age still decides the colour "
-        "of results.",
+        "its way, by at most 30 days, may be taken when it is newer than ours; its age still decides the "
+        "colour of results.",
     )
     imported.add_argument("folder", type=Path, metavar="DIR", help="holds metadata/ and targets/")
     status = verbs.add(

@@ -28,6 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from trustsync.database import transaction
 from trustsync.environments import Environment
 from trustsync.errors import Alarm, DamagedError, RefusedError, StoreError
 from trustsync.facts import STATE_COLUMNS, Denial, Slot, StoreState, check_kept, kept_of, seal_of, state_in
@@ -359,19 +360,12 @@ class StateDatabase:
     @contextlib.contextmanager
     def _change(self) -> Iterator[None]:
         """One transaction: all of it or nothing."""
-        with self._errors("written"):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                if self._made:
-                    check_kept(self._db)  # what is damaged must not be sealed anew
-                    state_in(self._db)
-                yield
-                self._keep()
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # SQLite has rolled back already where the card is full
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._errors("written"), transaction(self._db):
+            if self._made:
+                check_kept(self._db)  # what is damaged must not be sealed anew
+                state_in(self._db)
+            yield
+            self._keep()
 
     @contextlib.contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
