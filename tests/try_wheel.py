@@ -8,7 +8,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-COMMANDS = ("vaxgate", "vaxgate-verify", "vaxgate-sync", "vaxgate-issuer", "vaxgate-hub", "vaxgate-tuf-client")
+COMMANDS = (
+    "vaxgate",
+    "vaxgate-verify",
+    "vaxgate-sync",
+    "vaxgate-issuer",
+    "vaxgate-hub",
+    "vaxgate-tuf-client",
+)
 
 
 def main() -> int:
