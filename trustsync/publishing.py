@@ -23,6 +23,7 @@ Source: TUF specification 1.0.31. The form is described in ``docs/formats/trust-
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -258,7 +259,7 @@ def lay_out(public: Path, files: Mapping[str, bytes], ledger: Ledger) -> None:
             write_if_different(public / METADATA / f"{version}.{role}.json", data)
         if (role, version) == ("root", 1):
             write_if_different(public / ROOT, data)
-    write_if_different(public / METADATA / "timestamp.json", last)
+    _write_later(public / METADATA / "timestamp.json", last)
 
 
 def hashed_name(path: str, data: bytes) -> str:
@@ -393,3 +394,16 @@ def _ids(keys: Iterable[SSlibKey]) -> list[str]:
 
 def _target_files(files: Mapping[str, bytes]) -> dict[str, TargetFile]:
     return {path: TargetFile.from_data(path, data, ["sha256"]) for path, data in files.items()}
+
+
+def _write_later(path: Path, data: bytes) -> None:
+    """Put the timestamp in its place, with a later second than the one before it had.
+
+    Web servers make a file's ETag of its second and its size: of two timestamps of one second the second
+    would be "not modified" to everybody who has the first.
+    """
+    before = path.stat().st_mtime if path.exists() else 0.0
+    write_if_different(path, data)
+    written = path.stat().st_mtime
+    if before != written and int(written) <= int(before):
+        os.utime(path, (before + 1, before + 1))

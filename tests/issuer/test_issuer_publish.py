@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from office import Office
 from tuf.api.metadata import Metadata
 from tuf.ngclient import Updater
 
@@ -306,3 +307,14 @@ def _tree(directory: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()
     }
+
+
+def test_each_timestamp_has_a_second_of_its_own_on_the_disk(tmp_path: Path) -> None:
+    """Web servers make an ETag of second and size: of two in one second nobody would get the later one."""
+    with Office(tmp_path) as office:
+        timestamp = office.issuer.registry.public / "metadata" / "timestamp.json"
+        seconds = []
+        for hour in range(4):
+            office.issuer.publish(office.now + timedelta(hours=hour))
+            seconds.append(int(timestamp.stat().st_mtime))
+        assert seconds == sorted(set(seconds))
