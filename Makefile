@@ -86,7 +86,7 @@ docs: $(VENV)/.dev ## the generated pages: reasons, the example of HC1, the conf
 	@$(BIN)/python tests/write_docs.py
 
 scenarios: $(VENV)/.dev browser webserver ## rows of the scenario table that a passed test bears, of 193, and the missing
-	@$(BIN)/pytest -q -n 2 --dist loadfile --scenarios tests
+	@$(BIN)/pytest -q -n 2 --dist loadfile --scenarios --scenarios-page docs/scenarios-coverage.md tests
 
 wheel: $(VENV)/.dev ## build the wheel, install it in a clean environment, run each command from elsewhere
 	@rm -rf build/wheel build/lib build/bdist.* dist && mkdir -p build/wheel

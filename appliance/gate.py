@@ -43,7 +43,6 @@ from appliance.timings import Timings
 from trustsync import timesources
 from verifier.checks import list_findings
 from verifier.clocks import Reading, clock_state, reckoned
-from verifier.policy.bundle import in_force
 from verifier.reasons import Finding, Reason, State, finding, worst_first
 from verifier.trust import ClockState, ListState
 from verifier.verdict import Verdict, without_code
@@ -243,7 +242,7 @@ class Gate:
         found = self._read(frame.luma)
         micros = {"picture": (time.perf_counter_ns() - before) // 1000}
         sighting = self._watch.see(found, frame.taken)
-        basis = Basis(snapshot.trust, in_force(snapshot.bundles, now), now, clock, snapshot.floor, self._zone)
+        basis = Basis(snapshot.trust, snapshot.bundles, now, clock, snapshot.floor, self._zone)
         codes = [
             (scan.payload, frozenset((scan.mark,))) for scan in sighting.scans if not part_in(scan.payload)
         ]

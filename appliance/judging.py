@@ -2,38 +2,57 @@
 
 The camera's loop and ``vaxgate-verify`` both go through here, so that they cannot answer differently.
 
-    judged = judge(scan.payload, Basis(trust, bundle, now, clock))
+    judged = judge(scan.payload, Basis(trust, bundles, now, clock))
     judged.verdict.state, judged.micros["verify"]
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from time import perf_counter_ns
 
 from verifier.assessment import Assessment, assess
 from verifier.opening import OpenedCode, open_code
-from verifier.policy.bundle import RuleBundle
+from verifier.policy.bundle import RuleBundle, in_force, order_in_force
+from verifier.policy.context import DEFAULT, Context
 from verifier.times import DESK_ZONE
 from verifier.trust import ClockState, TrustList
-from verifier.verdict import Verdict, decide
+from verifier.verdict import Policy, Verdict, decide
+
+# Where time is not judged, a bundle that has begun at any time is in force.
+_ANY_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Basis:
     """What codes are judged by: keys, rules, the time (``None``: not judged) and what the clock is worth.
 
-    floor: the instant that the unit has proof of; needed where the clock is FLOOR-ONLY. zone: of the desk.
+    bundles: of which the one in force for the journey judges. floor: the instant that the unit has proof of;
+    needed where the clock is FLOOR-ONLY. zone: of the desk. context: the journey, and who stands here. orders:
+    of posts, of which those of this post count.
     """
 
     trust: TrustList
-    bundle: RuleBundle | None
+    bundles: tuple[RuleBundle, ...]
     now: datetime | None
     clock: ClockState | None = None
     floor: datetime | None = None
     zone: tzinfo = DESK_ZONE
+    context: Context = DEFAULT
+    orders: tuple[RuleBundle, ...] = ()
+
+    def policy(self, assessment: Assessment | None = None) -> Policy:
+        """The rules for one certificate, or for a traveller without any."""
+        now = _ANY_TIME if self.now is None or self.clock is ClockState.UNSYNCED else self.now
+        certificate = None if assessment is None else assessment.certificate
+        diseases = () if certificate is None else tuple(event.disease for event in certificate.events)
+        return Policy(
+            in_force(self.bundles, now, self.context, diseases),
+            self.context,
+            order_in_force(self.orders, now, self.context),
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,8 +65,11 @@ class Judgement:
     micros: Mapping[str, int]
 
 
-def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judgement:
-    """Judge one code; never raises for any text."""
+def judge(code: str | bytes | OpenedCode, basis: Basis, earlier: Sequence[Assessment] = ()) -> Judgement:
+    """Judge one code; never raises for any text.
+
+    earlier: certificates of the same person that were shown before it.
+    """
     start = perf_counter_ns()
     opened = code if isinstance(code, OpenedCode) else open_code(code)
     decoded = perf_counter_ns()
@@ -60,7 +82,7 @@ def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judgement:
         zone=basis.zone,
     )
     assessed = perf_counter_ns()
-    verdict = decide(assessment, basis.bundle)
+    verdict = decide(assessment, basis.policy(assessment), earlier)
     done = perf_counter_ns()
     micros = {
         "decode": (decoded - start) // 1000,

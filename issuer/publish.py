@@ -46,7 +46,8 @@ from trustsync.publishing import (
 )
 from trustsync.targets import PRODUCTION, TEST, AuthorityRecord, KeyRecord, encode_keys
 from verifier.chain import load_authority
-from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
+from verifier.policy.bundle import SIGNATURE_ONLY
+from verifier.policy.bundle_json import encode_bundles, value_set
 from verifier.trust import Domain, TrustedKey
 
 # Nobody asks this issuer about the software of an appliance.
@@ -106,7 +107,7 @@ def _targets(registry: Registry) -> dict[str, bytes]:
         SIGNATURE_ONLY,
         name="covid-19-signature",
         diseases=VALUE_SETS["disease-agent-targeted"],
-        value_sets=VALUE_SETS,
+        value_sets={name: value_set(codes) for name, codes in VALUE_SETS.items()},
         domestic=False,
     )
     return {

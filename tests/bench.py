@@ -47,7 +47,7 @@ from verifier.certificate import Family
 from verifier.keys import load_spki
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.trust import Domain, TrustedKey, TrustList
-from verifier.verdict import decide
+from verifier.verdict import Policy, decide
 from verifier.wire import base45, cbor, cose, deflate, hc1
 
 FORMATTER = argparse.RawDescriptionHelpFormatter
@@ -75,7 +75,7 @@ def steps(desk: Desk, algorithm: Algorithm) -> dict[str, Callable[[], Any]]:
     alg = envelope.alg or 0
 
     def chain() -> Any:
-        return decide(assess(text, trust=trust, now=desk.now), SIGNATURE_ONLY)
+        return decide(assess(text, trust=trust, now=desk.now), Policy(SIGNATURE_ONLY))
 
     found = look(picture).codes
     assert [code.text for code in found] == [text], "the bench's own frame does not read"
@@ -147,7 +147,7 @@ def families(folder: Path) -> dict[str, dict[str, Callable[[], Any]]]:
         crowd = crowded(one)
 
         def chain(code: Any = code, trust: TrustList = one) -> Any:
-            return decide(assess(code, trust=trust, now=OFFICE_NOW), SIGNATURE_ONLY)
+            return decide(assess(code, trust=trust, now=OFFICE_NOW), Policy(SIGNATURE_ONLY))
 
         assert chain().state == chain(trust=crowd).state == "PASS", family
         work[family] = {"one": chain, "crowd": lambda chain=chain, crowd=crowd: chain(trust=crowd)}

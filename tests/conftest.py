@@ -27,6 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--scenarios", action="store_true", help="print the scenario rows covered by passed tests"
     )
+    parser.addoption("--scenarios-page", type=Path, metavar="FILE", help="write them as a page")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,18 +37,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         unknown = [row for row in rows if row not in ROWS]
         if unknown or len(set(rows)) > 1:
             raise pytest.UsageError(f"{item.nodeid}: one row of the scenario table is expected, not {rows}")
-        item.user_properties += [("scenario", row) for row in set(rows)]
+        said = (getattr(item, "obj", None) and item.obj.__doc__ or "").strip().partition("\n\n")[0]
+        item.user_properties += [("scenario", (row, " ".join(said.split()))) for row in set(rows)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if config.getoption("--scenarios"):
+    page = config.getoption("--scenarios-page")
+    if config.getoption("--scenarios") or page:
         coverage = Coverage()
         for outcome in ("passed", "failed", "error", "skipped"):
             for report in terminalreporter.getreports(outcome):
                 if outcome == "passed" and report.when != "call":
                     continue
-                for name, row in getattr(report, "user_properties", ()):
+                for name, value in getattr(report, "user_properties", ()):
                     if name == "scenario":
-                        coverage.add(row, passed=outcome == "passed")
+                        row, said = value
+                        coverage.add(row, passed=outcome == "passed", test=report.nodeid, requirement=said)
         terminalreporter.write_line("")
         terminalreporter.write_line(coverage.summary())
+        if page:
+            page.write_text(coverage.page(), encoding="utf-8")

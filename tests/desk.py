@@ -155,6 +155,10 @@ class Desk:
         self.keys = [replace(k, status=KeyStatus.WITHDRAWN) if k.kid == signer.kid else k for k in self.keys]
 
     @property
+    def bundles(self) -> tuple[RuleBundle, ...]:
+        return () if self.bundle is None else (self.bundle,)
+
+    @property
     def trust(self) -> TrustList:
         signed_at = None if self.list_age is None else (self.now or NOW) - self.list_age
         return TrustList.of(
@@ -168,7 +172,7 @@ class Desk:
 
     def judged(self, code: str | bytes) -> Judged:
         """What the commands make of a code."""
-        return judge(code, Basis(self.trust, self.bundle, self.now, self.clock, self.floor))
+        return judge(code, Basis(self.trust, self.bundles, self.now, self.clock, self.floor))
 
     def outcome(self, code: str | bytes) -> tuple[State, list[Reason]]:
         """State and reason codes, worst first."""

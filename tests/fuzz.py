@@ -123,7 +123,7 @@ class Fuzz:
             or family not in (Family.LT1, Family.AT1, Family.ICVP, Family.DIVOC)
         ]
         known = self.office.synced()
-        self.own = Basis(known.trust, SIGNATURE_ONLY, NOW, None, known.floor)
+        self.own = Basis(known.trust, (SIGNATURE_ONLY,), NOW, None, known.floor)
         self.seeds = [Seed(family, code, self.own) for family, code in codes] + list(self.vectors())
         for seed_ in self.seeds:
             certificate = judge(seed_.code, seed_.basis).verdict.certificate

@@ -68,4 +68,4 @@ class Office:
 
     def judge(self, code: Any, known: TrustSnapshot, now: datetime | None = None) -> Judgement:
         """What a desk makes of a code that asks for authenticity alone."""
-        return judge(code, Basis(known.trust, SIGNATURE_ONLY, now or self.now, None, known.floor))
+        return judge(code, Basis(known.trust, (SIGNATURE_ONLY,), now or self.now, None, known.floor))

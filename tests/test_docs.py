@@ -210,7 +210,7 @@ def test_the_example_answer_has_the_fields_of_a_real_one() -> None:
     (block,) = re.findall(r"\n\n((?:    .*\n)*    \{\"id\".*\n(?:    .*\n)*)", page)
     shown = json.loads(block)
     desk = Desk()
-    basis = Basis(desk.trust, SIGNATURE_ONLY, desk.now)
+    basis = Basis(desk.trust, (SIGNATURE_ONLY,), desk.now)
     real = answer(judge(desk.signer().issue(vaccination()), basis), identity="1", kind="text")
     assert shape(shown) == shape(real)
     for name in (*real, *real["checks"], "claims", "text"):

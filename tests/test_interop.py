@@ -39,7 +39,7 @@ def test_the_vietnamese_specimen_verifies(vectors: Path) -> None:
 
     case = next(c for c in read_cases(vectors / "eu-qa.jsonl") if c.identity == "eu-qa/VN/1.3.0/VAC_VN.png")
     keys = case_trust(case).keys
-    basis = Basis(TrustList.of(keys), SIGNATURE_ONLY, datetime(2023, 6, 1, tzinfo=UTC))
+    basis = Basis(TrustList.of(keys), (SIGNATURE_ONLY,), datetime(2023, 6, 1, tzinfo=UTC))
     verdict = judge(case.line["text"], basis).verdict
     assert verdict.state is State.PASS
     assert verdict.certificate.issuer == "VN"

@@ -62,7 +62,8 @@ from trustsync.store import open_store
 from trustsync.sync import SyncConfig, SyncResult, sync_once
 from trustsync.targets import AuthorityRecord, KeyRecord, encode_keys
 from trustsync.trial import TrialCase, encode_trial
-from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
+from verifier.policy.bundle import SIGNATURE_ONLY
+from verifier.policy.bundle_json import encode_bundles
 from verifier.recognition import Recognition
 from verifier.times import written
 from verifier.trust import Authority, Domain, HashKind, Limits, TrustedKey

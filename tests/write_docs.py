@@ -30,7 +30,7 @@ from verifier.keys import load_spki, trusted_key
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import CATALOGUE, Reason, State
 from verifier.trust import Domain, TrustList
-from verifier.verdict import decide
+from verifier.verdict import Policy, decide
 from verifier.wire import base45, cbor, cose, dcc, deflate, hc1
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -111,7 +111,7 @@ def example() -> str:
     claims = cbor.decode(envelope.payload, "claims")
     read = dcc.read_payload(claims[-260][1])
     entries = revocation_entries(read, claims[1], envelope.signature, load_spki(key.spki))
-    verdict = decide(assess(issued.text, trust=TrustList.of([key]), now=CLOCK), SIGNATURE_ONLY)
+    verdict = decide(assess(issued.text, trust=TrustList.of([key]), now=CLOCK), Policy(SIGNATURE_ONLY))
     assert verdict.state is State.PASS, verdict.reasons
     parts = [
         ("What the symbol says", f"{_cut(issued.text, 44)}   {len(issued.text)} characters\n"

@@ -45,7 +45,8 @@ from trustsync.segments import (
 from trustsync.targets import AuthorityRecord, KeyRecord, PublishedKeys, decode_keys
 from trustsync.trial import TrialCase, decode_trial
 from verifier.keys import KeyRefusedError, load_spki
-from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
+from verifier.policy.bundle import RuleBundle
+from verifier.policy.bundle_json import BundleError, decode_bundles
 from verifier.recognition import Recognition
 from verifier.trust import Limits
 

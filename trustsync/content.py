@@ -33,7 +33,8 @@ from trustsync.errors import StoreError
 from trustsync.layout import ADVISORIES_PATH, POLICY_PATH, RECOGNITION_PATH, RULES_PATH
 from trustsync.segments import SegmentRecord
 from trustsync.sets import TargetSet, sets_in
-from verifier.policy.bundle import BundleError, RuleBundle, decode_bundles
+from verifier.policy.bundle import RuleBundle
+from verifier.policy.bundle_json import BundleError, decode_bundles
 from verifier.recognition import Recognition
 from verifier.trust import (
     Authority,

@@ -45,7 +45,7 @@ from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Reason, State
 from verifier.times import written
 from verifier.trust import TrustList
-from verifier.verdict import Verdict, decide
+from verifier.verdict import Policy, Verdict, decide
 from verifier.wire import hc1
 
 MAX_CASES = 64
@@ -137,7 +137,7 @@ def try_list(trust: TrustList, cases: Iterable[TrialCase]) -> int:
 
 
 def _judge(trust: TrustList, case: TrialCase) -> Verdict:
-    return decide(assess(case.text, trust=trust, now=case.at), SIGNATURE_ONLY)
+    return decide(assess(case.text, trust=trust, now=case.at), Policy(SIGNATURE_ONLY))
 
 
 def _stranger(trust: TrustList) -> TrialCase:

@@ -4,7 +4,7 @@ Everything here is pure. Nothing in this package opens a file, a socket or a dat
 clock, writes a log or shows a page; ``tests/test_imports.py`` holds it to that.
 
     assessment = assess(text, trust=trust, now=now)
-    verdict = decide(assessment, bundle)
+    verdict = decide(assessment, Policy(bundle))
     verdict.state            # State.PASS
     verdict.reasons          # (), or Findings, worst first
 """

@@ -27,7 +27,7 @@ from verifier.opening import OpenedCode, open_code
 from verifier.reasons import Finding, State
 from verifier.recognition import RecognitionClass
 from verifier.steps import STEPS, After, Case
-from verifier.times import DESK_ZONE, time_bounds
+from verifier.times import DESK_ZONE, TimeBounds, time_bounds
 from verifier.trust import (
     ClockState,
     ListState,
@@ -57,7 +57,8 @@ class Assessment:
     """All checks of one code in the order in which they were made.
 
     certificate: what was proven; ``None`` unless a signature held and the payload could be read. recognition:
-    what its issuer counts for here; ``None`` where nobody has said, or no issuer was proven.
+    what its issuer counts for here; ``None`` where nobody has said, or no issuer was proven. time: what was
+    known of the time, and in which zone's calendar.
     """
 
     family: Family | None
@@ -67,6 +68,7 @@ class Assessment:
     list_signed_at: datetime | None
     clock: ClockState | None
     now: datetime | None
+    time: TimeBounds
     recognition: RecognitionClass | None = None
 
     @property
@@ -154,6 +156,7 @@ def assess(
         list_signed_at=trust.signed_at,
         clock=clock,
         now=now,
+        time=case.time,
         recognition=case.recognition,
     )
 

@@ -100,7 +100,10 @@ class Test:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Recovery:
-    """One recovery: the first positive test and the period that the issuer states (both days included)."""
+    """One recovery: the first positive test and the period that the issuer states (both days included).
+
+    proof: the kind of that test, a code of :mod:`verifier.vocabulary`; empty where no document says.
+    """
 
     disease: str
     first_positive: date | None
@@ -109,6 +112,7 @@ class Recovery:
     country: str
     issuer: str
     identifier: str
+    proof: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

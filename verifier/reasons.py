@@ -13,8 +13,8 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from verifier.catalogue import CATALOGUE, Wording
@@ -29,21 +29,28 @@ class Finding:
 
     code: the stable reason. state: what it makes of the result; ``None`` (a banner, an exemption) changes
     nothing. detail: the cause in a few words for integrators and logs; it never holds anything about a
-    Holder. age: how old what it speaks of is, where that is a number to tell (the trust list).
+    Holder. age: how old what it speaks of is, where that is a number to tell (the trust list). note: what a
+    rule says to the officer, by language; it may tell a date of the Holder's, and goes to the page alone.
     """
 
     code: Reason
     state: State | None = None
     detail: str = ""
     age: timedelta | None = None
+    note: Mapping[str, str] | None = field(default=None, repr=False, compare=False)
 
 
 def finding(
-    code: Reason, detail: str = "", state: State | None = None, *, age: timedelta | None = None
+    code: Reason,
+    detail: str = "",
+    state: State | None = None,
+    *,
+    age: timedelta | None = None,
+    note: Mapping[str, str] | None = None,
 ) -> Finding:
     """A Finding with the usual state of its code, or with ``state`` where the case asks for another."""
     usual = CATALOGUE[code].states[0]
-    return Finding(code, state or (None if usual is State.PASS else usual), detail, age)
+    return Finding(code, state or (None if usual is State.PASS else usual), detail, age, note)
 
 
 # Findings that make it FAIL come first, then OUT, CHECK and RESCAN; exemptions and banners are last.

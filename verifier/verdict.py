@@ -5,46 +5,44 @@ The rules this module keeps:
 * What is unknown never becomes green: the state is that of the worst finding, and every check that could
   not be made has left one.
 * Missing rules are CHECK, never PASS: "no rule in force" is not "nothing asked".
-* A verdict names what it rests on: the list and its age, the clock, the bundle.
+* Rules judge the certificates of one traveller together, and only those against which nothing speaks: a
+  document that failed is answered by itself.
+* A verdict names what it rests on: the list and its age, the clock, the bundle, the order of the post.
 
-    verdict = decide(assess(text, trust=trust, now=now), bundle)
-    verdict.state, [f.code for f in verdict.reasons]
+    verdict = decide(assess(text, trust=trust, now=now), Policy(bundle, context))
+    verdict.state, [f.code for f in verdict.reasons], verdict.duties
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
+from verifier import checks
 from verifier.assessment import Assessment
 from verifier.certificate import Certificate, Family
+from verifier.duties import Duty, DutyCode
 from verifier.families import DOMESTIC
-from verifier.policy.bundle import RuleBundle, is_over
+from verifier.policy.bundle import Asks, RuleBundle, is_over
+from verifier.policy.context import DEFAULT, Context
+from verifier.policy.judging import Ruled, Shown, compiled, rule_on
+from verifier.policy.national import rule_nationally
 from verifier.reasons import Finding, Reason, State, finding, state_of, worst_first
 from verifier.recognition import RecognitionClass
-from verifier.trust import ClockState, ListState
-
-
-class DutyCode(StrEnum):
-    """What a result asks of the traveller or the desk; a duty never changes the state."""
-
-    ISOLATE = "ISOLATE"
-    SELF_WATCH = "SELF_WATCH"
-    TEST = "TEST"
-    DECLARE = "DECLARE"
-    AIRSIDE_ONLY = "AIRSIDE_ONLY"
-    SECOND_CHECK = "SECOND_CHECK"
+from verifier.times import TimeBounds
+from verifier.trust import ClockState, ListState, TrustList
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
-    """One duty. days: how many. day: on which day after entry. within_hours: until when after entry."""
+class Policy:
+    """By what rules to judge. bundle: in force for this journey, ``None`` where there is none. order: of this
+    post's commander, beside it.
+    """
 
-    code: DutyCode
-    days: int | None = None
-    day: int | None = None
-    within_hours: int | None = None
+    bundle: RuleBundle | None
+    context: Context = DEFAULT
+    order: RuleBundle | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,8 +50,9 @@ class Verdict:
     """The answer to one code.
 
     certificate: what was proven, ``None`` when no signature held. list_state, list_signed_at, clock:
-    ``None`` where the list has no age or no clock was judged. bundle: the rules in force, if any.
-    recognition: what the issuer counts for in this country; ``None`` where nobody has said.
+    ``None`` where the list has no age or no clock was judged. bundle, order: by which it was judged, if any.
+    recognition: what the issuer counts for in this country; ``None`` where nobody has said. ruled: the way
+    through the rules. shown: the certificates that the rules looked at, in their order.
     """
 
     state: State
@@ -66,30 +65,73 @@ class Verdict:
     clock: ClockState | None
     bundle: RuleBundle | None
     recognition: RecognitionClass | None = None
+    order: RuleBundle | None = None
+    ruled: tuple[Ruled, ...] = ()
+    shown: tuple[Certificate, ...] = ()
 
 
-def decide(assessment: Assessment, bundle: RuleBundle | None) -> Verdict:
-    """Judge an assessment by the rules in force; ``None`` when no bundle is in force here."""
+def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment] = ()) -> Verdict:
+    """Judge an assessment by the rules in force.
+
+    earlier: of certificates of the same person that were shown before in this session; whether it is the same
+    person is the caller's to know (:func:`verifier.names.same_person`).
+    """
     findings = list(assessment.findings)
+    ruled: tuple[Ruled, ...] = ()
+    shown: list[Assessment] = []
     if assessment.certificate is not None:
-        findings += _rules(assessment.certificate, assessment.now, bundle)
+        shown = [each for each in earlier if _stands(each)] + [assessment]
+        for each in shown[:-1]:
+            findings += [found for found in each.findings if found.state is State.CHECK]
+        found, ruled = _by_rules(shown, policy, assessment.time, assessment.now)
+        findings += found
     elif state_of(findings) is State.PASS:
         # nothing was proven and nothing was found: that is no answer, and whatever led here is ours
         findings.append(finding(Reason.UNIT_FAULT, "no certificate and no reason"))
-    duties: tuple[Duty, ...] = ()
-    if assessment.list_state is ListState.STALE_3 and state_of(findings) is not State.RESCAN:
-        duties = (Duty(DutyCode.SECOND_CHECK),)
     return Verdict(
         state=state_of(findings),
         reasons=worst_first(findings),
-        duties=duties,
+        duties=_duties(state_of(findings), ruled, assessment.list_state),
         family=assessment.family,
         certificate=assessment.certificate,
         list_state=assessment.list_state,
         list_signed_at=assessment.list_signed_at,
         clock=assessment.clock,
-        bundle=bundle,
+        bundle=policy.bundle,
         recognition=assessment.recognition,
+        order=policy.order,
+        ruled=ruled,
+        shown=tuple(each.certificate for each in shown if each.certificate is not None),
+    )
+
+
+def decide_without_certificate(
+    policy: Policy,
+    trust: TrustList,
+    *,
+    now: datetime | None,
+    clock: ClockState | None,
+    time: TimeBounds,
+) -> Verdict:
+    """Judge a traveller who has no certificate, by the journey and the travel document alone."""
+    findings = [*checks.list_findings(trust, now, clock), *checks.clock_findings(clock)]
+    found, ruled = _by_rules([], policy, time, now)
+    findings += found
+    if policy.bundle is not None and policy.bundle.asks is not Asks.RULES:
+        findings.append(finding(Reason.NEED_SECOND_DOC, "no certificate was shown"))
+    list_state = None if now is None else trust.state(now, clock)
+    return Verdict(
+        state=state_of(findings),
+        reasons=worst_first(findings),
+        duties=_duties(state_of(findings), ruled, list_state),
+        family=None,
+        certificate=None,
+        list_state=list_state,
+        list_signed_at=trust.signed_at,
+        clock=clock,
+        bundle=policy.bundle,
+        order=policy.order,
+        ruled=ruled,
     )
 
 
@@ -109,11 +151,60 @@ def without_code(reason: Reason, detail: str = "") -> Verdict:
     )
 
 
-def _rules(certificate: Certificate, now: datetime | None, bundle: RuleBundle | None) -> list[Finding]:
+def _stands(assessment: Assessment) -> bool:
+    """Whether an earlier certificate may speak beside a later one: proven, and nothing against it."""
+    states = {found.state for found in assessment.findings}
+    return assessment.certificate is not None and State.FAIL not in states
+
+
+def _duties(state: State, ruled: Sequence[Ruled], list_state: ListState | None) -> tuple[Duty, ...]:
+    """What is asked of whoever may enter, and of the desk."""
+    duties: list[Duty] = []
+    if state in (State.PASS, State.CHECK):
+        duties += [duty for each in ruled for duty in each.duties]
+    if list_state is ListState.STALE_3 and state is not State.RESCAN:
+        duties.append(Duty(DutyCode.SECOND_CHECK))
+    return tuple(dict.fromkeys(duties))
+
+
+def _by_rules(
+    shown: Sequence[Assessment], policy: Policy, time: TimeBounds, now: datetime | None
+) -> tuple[list[Finding], tuple[Ruled, ...]]:
+    """What the bundle in force and the post's order make of these certificates; the last is the one that is
+    judged.
+    """
+    bundle = policy.bundle
     if bundle is None:
-        return [finding(Reason.RULES_MISSING)]
+        return [finding(Reason.RULES_MISSING)], ()
     if now is not None and is_over(bundle, now):
-        return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")]
+        return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")], ()
+    found = []
+    if shown:
+        assert shown[-1].certificate is not None
+        found = _unfit(shown[-1].certificate, bundle)
+    if found:
+        return found, ()
+    fit = [
+        Shown(each.certificate, each.recognition)
+        for each in shown
+        if each.certificate is not None and not _unfit(each.certificate, bundle)
+    ]
+    ruled = [_ruled(fit, each, policy.context, time) for each in (bundle, policy.order) if each is not None]
+    return [each for one in ruled for each in one.findings], tuple(ruled)
+
+
+def _ruled(shown: Sequence[Shown], bundle: RuleBundle, context: Context, time: TimeBounds) -> Ruled:
+    match bundle.asks:
+        case Asks.SIGNATURE:
+            return Ruled()
+        case Asks.RULES:
+            return rule_on(shown, compiled(bundle, time.zone), context, time)
+        case Asks.NATIONAL:
+            return rule_nationally(shown, compiled(bundle, time.zone), context, time)
+
+
+def _unfit(certificate: Certificate, bundle: RuleBundle) -> list[Finding]:
+    """Why a bundle does not speak of this certificate at all."""
     found = []
     if certificate.family in DOMESTIC and not bundle.domestic:
         found.append(finding(Reason.UNSUPPORTED, f"{certificate.family} is a domestic certificate"))

@@ -203,7 +203,7 @@ def case_basis(case: Case) -> Basis:
             revocation=revocation,
             source="case",
         ),
-        bundle=SIGNATURE_ONLY,
+        bundles=(SIGNATURE_ONLY,),
         now=case.clock,
     )
 

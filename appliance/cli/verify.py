@@ -23,7 +23,8 @@ from trustsync.environments import Environment
 from trustsync.errors import NoListError, SettingsError, StoreError, TrustSyncError
 from verifier.clocks import clock_state, reckoned
 from verifier.opening import OpenedCode, open_code
-from verifier.policy.bundle import SIGNATURE_ONLY, BundleError, RuleBundle, decode_bundles, in_force
+from verifier.policy.bundle import SIGNATURE_ONLY, RuleBundle
+from verifier.policy.bundle_json import BundleError, decode_bundles
 from verifier.reading import Checks, read_checks
 from verifier.reasons import CATALOGUE, Finding, Reason, State
 from verifier.recognition import RecognitionClass
@@ -177,7 +178,7 @@ def _judging(options: argparse.Namespace) -> Callable[[str | bytes | OpenedCode]
 
         def by_keys(code: str | bytes | OpenedCode) -> Judged:
             now = at or datetime.now(UTC)
-            return judge(code, Basis(keys, in_force(own or (SIGNATURE_ONLY,), now), now))
+            return judge(code, Basis(keys, own or (SIGNATURE_ONLY,), now))
 
         return by_keys
     if options.trust_pin:
@@ -214,7 +215,7 @@ def _judging(options: argparse.Namespace) -> Callable[[str | bytes | OpenedCode]
         if now is None:
             seen = reading()
             now, clock = reckoned(seen, held.clock), clock_state(seen, held.clock)
-        basis = Basis(held.trust, in_force(own or held.bundles, now), now, clock, held.floor)
+        basis = Basis(held.trust, own or held.bundles, now, clock, held.floor)
         return replace(judge(code, basis), environment=held.environment)
 
     return by_store

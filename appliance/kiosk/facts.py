@@ -28,12 +28,13 @@ from appliance.signals import SAYINGS, Signal, signal_of
 from appliance.supply import Snapshot
 from verifier.certificate import Certificate
 from verifier.countries import alpha2
+from verifier.duties import Duty, DutyCode
 from verifier.policy.bundle import in_force
 from verifier.reasons import CATALOGUE, Finding, Reason, State
 from verifier.recognition import RecognitionClass
 from verifier.times import told, written
 from verifier.trust import ClockState, ListState
-from verifier.verdict import Duty, DutyCode, Verdict
+from verifier.verdict import Verdict
 
 Facts = dict[str, Any]
 Texts = dict[str, str]  # by language

@@ -37,8 +37,9 @@ from appliance.kiosk.server import KioskServer
 from appliance.kiosk.texts import FAMILIES, TEXTS, WAITING
 from appliance.signals import SAYINGS, Signal
 from verifier.certificate import Family
+from verifier.duties import Duty, DutyCode
 from verifier.reasons import CATALOGUE, Reason, finding
-from verifier.verdict import Duty, DutyCode, Verdict
+from verifier.verdict import Verdict
 
 TITLE = TEXTS["title"]["vi"]
 

@@ -365,7 +365,7 @@ def recognised(desk: Desk, *lines: RecognisedIssuer) -> Facts:
     code = desk.signer(country="FR").issue(vaccination(), iss="FR")
     trust = desk.trust
     known = TrustList(trust.keys, signed_at=trust.signed_at, recognition=Recognition(lines))
-    return of_verdict(judge(code, Basis(known, desk.bundle, NOW)).verdict)
+    return of_verdict(judge(code, Basis(known, desk.bundles, NOW)).verdict)
 
 
 def test_the_facts_name_the_class_of_the_issuer(desk: Desk) -> None:

@@ -16,10 +16,10 @@ from appliance.kiosk.facts import age_words, of_findings, of_verdict, said
 from appliance.signals import Signal
 from appliance.supply import FixedTrust
 from verifier.clocks import Reading, confirm
+from verifier.duties import DutyCode
 from verifier.reasons import CATALOGUE, Reason, State, finding
 from verifier.times import told
 from verifier.trust import FRESHNESS, ListState
-from verifier.verdict import DutyCode
 
 PASS, CHECK, FAIL, OUT, RESCAN = State.PASS, State.CHECK, State.FAIL, State.OUT, State.RESCAN
 HOUR, DAY, SECOND = timedelta(hours=1), timedelta(days=1), timedelta(seconds=1)
@@ -34,7 +34,7 @@ def signer(desk: Desk) -> Signer:
 def aged(desk: Desk, code: str, age: timedelta, **changes: object) -> Judgement:
     """What a desk makes of a code with a list of this age. changes: of the list."""
     trust = replace(desk.trust, signed_at=NOW - age, **changes)  # type: ignore[arg-type]
-    return judge(code, Basis(trust, desk.bundle, NOW))
+    return judge(code, Basis(trust, desk.bundles, NOW))
 
 
 def outcome(judged: Judgement) -> tuple[State, list[Reason], bool]:

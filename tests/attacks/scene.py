@@ -254,7 +254,7 @@ class Scene:
         except StoreError:
             return f"OUT {Reason.STORE_DOWN}"
         now, clock = reckoned(reading, held.clock), clock_state(reading, held.clock)
-        verdict = judge(code, Basis(held.trust, SIGNATURE_ONLY, now, clock, held.floor)).verdict
+        verdict = judge(code, Basis(held.trust, (SIGNATURE_ONLY,), now, clock, held.floor)).verdict
         return " ".join([verdict.state, *(found.code for found in verdict.reasons)])
 
     def look(self, at: datetime | Reading | None = None) -> Look:

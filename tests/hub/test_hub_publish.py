@@ -32,7 +32,8 @@ from trustsync.segments import decode_index
 from trustsync.targets import PRODUCTION, TEST
 from trustsync.trial import decode_trial, try_list
 from verifier.chain import load_authority
-from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
+from verifier.policy.bundle import SIGNATURE_ONLY
+from verifier.policy.bundle_json import encode_bundles
 from verifier.reasons import Reason, State
 from verifier.recognition import RecognisedIssuer, Recognition, RecognitionClass
 from verifier.trust import FRESHNESS, HashKind, ListedRevocation, ListState, TrustList

@@ -89,7 +89,7 @@ def _synced(url: str, public: Path, store: Path, now: datetime = NOW) -> TrustSn
 
 
 def _judge(text: str, known: TrustSnapshot, now: datetime = NOW) -> tuple[State, list[Reason]]:
-    judged = judge(text, Basis(known.trust, SIGNATURE_ONLY, now, None, known.floor))
+    judged = judge(text, Basis(known.trust, (SIGNATURE_ONLY,), now, None, known.floor))
     return judged.verdict.state, [found.code for found in judged.verdict.reasons]
 
 

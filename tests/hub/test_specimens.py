@@ -13,7 +13,7 @@ from verifier.assessment import assess
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Reason, State
 from verifier.trust import ListedRevocation, TrustList
-from verifier.verdict import decide
+from verifier.verdict import Policy, decide
 
 SPECIMENS = make_specimens(bytes(32))
 CASES = decode_trial(SPECIMENS.document)
@@ -45,10 +45,10 @@ def test_none_is_ever_green_at_a_desk(days: int) -> None:
     now = CASES[0].at + timedelta(days=days)
     for case in CASES:
         verdict = decide(
-            assess(case.text, trust=_list(revoked=False, signed_at=now), now=now), SIGNATURE_ONLY
+            assess(case.text, trust=_list(revoked=False, signed_at=now), now=now), Policy(SIGNATURE_ONLY)
         )
         assert verdict.state is State.FAIL
-    good = decide(assess(CASES[0].text, trust=_list(signed_at=now), now=now), SIGNATURE_ONLY)
+    good = decide(assess(CASES[0].text, trust=_list(signed_at=now), now=now), Policy(SIGNATURE_ONLY))
     assert {found.code for found in good.reasons} == {Reason.KEY_EXPIRED, Reason.EXPIRED}
 
 

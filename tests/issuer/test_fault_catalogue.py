@@ -42,7 +42,7 @@ class World:
         """State and reasons, worst first. Keywords change what the desk judges by, ``recognition`` too."""
         known = self.known
         trust = replace(known.trust, recognition=basis.pop("recognition", None))
-        judged_by = Basis(trust, SIGNATURE_ONLY, NOW, None, known.floor)
+        judged_by = Basis(trust, (SIGNATURE_ONLY,), NOW, None, known.floor)
         opened = open_parts(code) if isinstance(code, tuple) else code
         verdict = judge(opened, replace(judged_by, **basis)).verdict
         return verdict.state, [found.code for found in verdict.reasons]

@@ -25,7 +25,7 @@ from trustsync.sync import SyncConfig, sync_once
 from verifier.assessment import assess
 from verifier.policy.bundle import in_force
 from verifier.reasons import Reason, State
-from verifier.verdict import Verdict, decide
+from verifier.verdict import Policy, Verdict, decide
 
 NOW = datetime(2021, 9, 1, 8, 0, tzinfo=UTC)  # when the issuer of these tests was founded
 EXPECTED = {
@@ -79,7 +79,7 @@ def _synced(issuer: Issuer, store: Path, now: datetime) -> TrustSnapshot:
 def _judge(text: str, known: TrustSnapshot, now: datetime) -> Verdict:
     bundle = in_force(known.bundles, now)
     assert bundle is not None
-    return decide(assess(text, trust=known.trust, now=now), bundle)
+    return decide(assess(text, trust=known.trust, now=now), Policy(bundle))
 
 
 def test_the_cast_is_described_beside_its_pictures(cast: Path) -> None:

@@ -38,7 +38,7 @@ from verifier.certificate import Certificate, Exemption, Family, Vaccination
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Reason, State
 from verifier.trust import Domain, HashKind
-from verifier.verdict import decide
+from verifier.verdict import Policy, decide
 from verifier.wire import shc, shc_keys
 from verifier.wire.keyfile import listed_crls, parse_trust
 
@@ -81,7 +81,7 @@ class World:
         return assess(code, trust=self.known.trust, now=CLOCK)
 
     def outcome(self, code: str | bytes) -> tuple[State, list[Reason]]:
-        verdict = decide(self.assessed(code), SIGNATURE_ONLY)
+        verdict = decide(self.assessed(code), Policy(SIGNATURE_ONLY))
         return verdict.state, [found.code for found in verdict.reasons]
 
     def proven(self, code: str | bytes) -> Certificate:

@@ -33,7 +33,7 @@ from verifier.assessment import assess
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import Reason, State
 from verifier.trust import Domain, HashKind, KeyStatus, TrustList, country_scope
-from verifier.verdict import Verdict, decide
+from verifier.verdict import Policy, Verdict, decide
 from verifier.wire import base45
 
 PERSON = Person("Nguyễn", "Bảo Duy", "1983-10-10")
@@ -62,7 +62,7 @@ def _listed(issuer: Issuer) -> TrustList:
 
 
 def _judge(issuer: Issuer, text: str, now: datetime) -> Verdict:
-    return decide(assess(text, trust=_listed(issuer), now=now), SIGNATURE_ONLY)
+    return decide(assess(text, trust=_listed(issuer), now=now), Policy(SIGNATURE_ONLY))
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)

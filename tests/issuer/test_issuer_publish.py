@@ -26,7 +26,7 @@ from trustsync.layout import KEYS_PATH, REVOCATION_INDEX_PATH, RULES_PATH, SELF_
 from trustsync.segments import decode_index
 from trustsync.targets import decode_keys
 from trustsync.trial import decode_trial
-from verifier.policy.bundle import decode_bundles
+from verifier.policy.bundle_json import decode_bundles
 from verifier.trust import Domain, HashKind
 
 CONTENT = {

@@ -22,7 +22,8 @@ from trustsync.layout import (
 )
 from trustsync.segments import SegmentRecord, encode_index, encode_segment, segment_path
 from trustsync.targets import encode_keys
-from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
+from verifier.policy.bundle import SIGNATURE_ONLY
+from verifier.policy.bundle_json import encode_bundles
 from verifier.trust import Domain, HashKind
 
 SCOPE = bytes([1]) * 8

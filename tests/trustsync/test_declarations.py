@@ -310,7 +310,7 @@ def test_a_list_with_other_bytes_in_it_is_another_list_or_refused(at: int, chang
 def answered(site: Site, code: str, now: datetime) -> tuple[State, list[Reason], RecognitionClass | None]:
     """What an appliance makes of a code with what it has synced."""
     known = open_store(site.store).current()
-    verdict = judge(code, Basis(known.trust, SIGNATURE_ONLY, now)).verdict
+    verdict = judge(code, Basis(known.trust, (SIGNATURE_ONLY,), now)).verdict
     return verdict.state, [found.code for found in verdict.reasons], verdict.recognition
 
 

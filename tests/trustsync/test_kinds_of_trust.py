@@ -42,7 +42,8 @@ from trustsync.targets import (
     decode_keys,
     encode_keys,
 )
-from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
+from verifier.policy.bundle import SIGNATURE_ONLY
+from verifier.policy.bundle_json import encode_bundles
 from verifier.trust import (
     MAX_KEYS_PER_KID,
     Authority,

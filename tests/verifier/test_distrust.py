@@ -86,7 +86,7 @@ def test_of_a_withdrawn_key_what_its_issuer_lists_passes_and_nothing_else(
         said = [replace(key, **facts) for key in signers]
         listed = ListedHashes({(envelope.kid or b"", HashKind.ALLOWED, digest)})
         known = TrustList.of(said, signed_at=OFFICE_NOW, revocation=listed)
-        verdict = judge(code, Basis(known, replace(SIGNATURE_ONLY, domestic=True), OFFICE_NOW)).verdict
+        verdict = judge(code, Basis(known, (replace(SIGNATURE_ONLY, domestic=True),), OFFICE_NOW)).verdict
         return verdict.state, [found.code for found in verdict.reasons if found.code is not Reason.NO_EXPIRY]
 
     assert outcome(genuine) == outcome(other) == (PASS, [])

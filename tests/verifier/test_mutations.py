@@ -34,7 +34,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[Family, Code],
 
 def certified(code: Code, known: TrustSnapshot) -> Certificate | None:
     """The certificate of a code that passes; ``None`` for any other answer."""
-    verdict = judge(code, Basis(known.trust, SIGNATURE_ONLY, NOW, None, known.floor)).verdict
+    verdict = judge(code, Basis(known.trust, (SIGNATURE_ONLY,), NOW, None, known.floor)).verdict
     return verdict.certificate if verdict.state is State.PASS else None
 
 

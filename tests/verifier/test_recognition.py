@@ -46,7 +46,7 @@ def named(issuer: str, recognised: RecognitionClass = OFFICIAL) -> RecognisedIss
 def judged(desk: Desk, code: str, *lines: RecognisedIssuer) -> Judged:
     """What this desk makes of a code in a country that recognises these issuers and nobody else."""
     trust = replace(desk.trust, recognition=Recognition(lines))
-    return judge(code, Basis(trust, desk.bundle, desk.now, desk.clock, desk.floor))
+    return judge(code, Basis(trust, desk.bundles, desk.now, desk.clock, desk.floor))
 
 
 def outcome(result: Judged) -> tuple[State, list[Reason], RecognitionClass | None]:

@@ -25,7 +25,7 @@ from trustsync.hub.config import HubConfig, HubError
 from trustsync.hub.lists import read_json
 from trustsync.hub.upstream import UpstreamError
 from trustsync.layout import ADVISORIES_PATH, POLICY_PATH, RECOGNITION_PATH, RULES_PATH
-from verifier.policy.bundle import BundleError, decode_bundles
+from verifier.policy.bundle_json import BundleError, decode_bundles
 
 # By the name that people use: the target's path, and what reads it.
 CONTENT: Mapping[str, tuple[str, Callable[[bytes], Any]]] = {

@@ -37,7 +37,8 @@ from trustsync.hub.ledger import HubLedger
 from trustsync.hub.publish import keep_specimens
 from trustsync.hub.specimens import make_specimens
 from trustsync.publishing import ROLES
-from verifier.policy.bundle import SIGNATURE_ONLY, encode_bundles
+from verifier.policy.bundle import SIGNATURE_ONLY
+from verifier.policy.bundle_json import encode_bundles
 
 _HEAD = """# The hub's configuration. Paths are relative to this file; docs/hub.md explains every word.
 

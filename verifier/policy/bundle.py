@@ -3,86 +3,260 @@
 The rules this module keeps:
 
 * A bundle says what it asks, even "signature alone"; one that asks nothing is refused.
-* A bundle that this version cannot judge by is refused when it is loaded, by the path of what it does not
-  understand, never at the first scan.
-* A bundle delivered early is dormant until its instant.
+* A bundle delivered early is dormant until its instant. Of one name the highest version counts, of several
+  names the one that began last; a result names what it was judged by.
+* A bundle speaks of certain countries, journeys, profiles and diseases; where none speaks, there are no
+  rules.
+* A requirement is met in one of several ways (branches), and a branch by rules over one event.
 
-    bundles = decode_bundles(data)
-    in_force(bundles, now)           # the RuleBundle, or None
+    bundles = decode_bundles(data)                       # verifier.policy.bundle_json
+    in_force(bundles, now, context)                      # the RuleBundle, or None
+    upcoming(bundles, now, context)                      # the next one, for "new rules from …"
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from verifier.times import written
+from verifier.codes import Reason, State
+from verifier.duties import Duty
+from verifier.policy.context import Context
 
-FORMAT_VERSION = 1
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_VERSION = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}")
-_KNOWN = {
-    "name",
-    "version",
-    "asks",
-    "valid_from",
-    "valid_to",
-    "diseases",
-    "texts",
-    "value_sets",
-    "rules",
-    "domestic",
-}
+Texts = Mapping[str, str]  # by language
+Period = tuple[date | None, date | None]  # the first day and the last one, both included; None: open
+ValueSet = Mapping[str, Period]
+Expression = Any  # of CertLogic, see verifier.policy.certlogic
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-class BundleError(ValueError):
-    """A rule bundle cannot be used; the message names the path within it and what is wrong there."""
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING
+
+
+class Asks(StrEnum):
+    """What a bundle asks beyond an authentic document."""
+
+    SIGNATURE = "signature"
+    RULES = "rules"
+    NATIONAL = "certlogic"
+
+
+class On(StrEnum):
+    """What a rule looks at: an event of this kind, or the person and the journey alone."""
+
+    VACCINATION = "vaccination"
+    TEST = "test"
+    RECOVERY = "recovery"
+    EXEMPTION = "exemption"
+    PROPHYLAXIS = "prophylaxis"
+    PERSON = "person"
+
+
+@dataclass(frozen=True, slots=True)
+class National:
+    """What a national rule says of itself (EU business rules; gateway schema ``validation-rule``).
+
+    invalidation: it speaks of certificates of its own country, not of arrivals there. certificate:
+    ``General``, ``Vaccination``, ``Test`` or ``Recovery``. schema: the version of the payload that it was
+    written for.
+    """
+
+    country: str
+    certificate: str
+    invalidation: bool = False
+    region: str = ""
+    schema: str = ""
+    engine: str = ""
+    engine_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: an expression that is true when it is met.
+
+    identifier, version: as shown; of one identifier the highest version in force counts. on: what it looks
+    at. when: it is asked only where this is true. reason, state: of a finding when it is not met; ``None``
+    is the reason's usual state. texts: what it asks, by language. notes: what is said when it is not met,
+    with ``{name}`` for each of ``values``, expressions over the same data.
+    """
+
+    identifier: str
+    version: str
+    on: On
+    logic: Expression
+    when: Expression | None = None
+    reason: Reason = Reason.RULE_FAILED
+    state: State | None = None
+    texts: Texts = field(default_factory=_nothing)
+    notes: Texts = field(default_factory=_nothing)
+    values: Mapping[str, Expression] = field(default_factory=_nothing)
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    national: National | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionalDuty:
+    """A duty that is asked only where ``when`` is true; ``None``: always."""
+
+    duty: Duty
+    when: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One way to meet a requirement: every one of its rules, by one event of the kind ``on``.
+
+    when: it is open only where this is true. gives: what a result says when this way is taken (an exemption,
+    or a paper to look at). notes, values: said with it, as in :class:`Rule`. duties: come with this way.
+    """
+
+    identifier: str
+    on: On
+    rules: tuple[str, ...]
+    when: Expression | None = None
+    gives: Reason | None = None
+    texts: Texts = field(default_factory=_nothing)
+    notes: Texts = field(default_factory=_nothing)
+    values: Mapping[str, Expression] = field(default_factory=_nothing)
+    duties: tuple[ConditionalDuty, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What must be met in one way or another.
+
+    when: it is asked only where this is true. met, unmet: duties in either case; where there is one for
+    "unmet", whoever does not meet it may enter with that duty.
+    """
+
+    identifier: str
+    branches: tuple[Branch, ...]
+    when: Expression | None = None
+    texts: Texts = field(default_factory=_nothing)
+    met: tuple[ConditionalDuty, ...] = ()
+    unmet: tuple[ConditionalDuty, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whom a bundle speaks of; empty: everybody. countries: of arrival, alpha-2."""
+
+    countries: frozenset[str] = frozenset()
+    journeys: frozenset[str] = frozenset()
+    profiles: frozenset[str] = frozenset()
+
+    def covers(self, context: Context) -> bool:
+        """Whether it speaks of this journey."""
+        return (
+            (not self.countries or context.country in self.countries)
+            and (not self.journeys or context.journey in self.journeys)
+            and (not self.profiles or context.profile in self.profiles)
+        )
+
+
+EVERYWHERE = Scope()
 
 
 @dataclass(frozen=True, slots=True)
 class RuleBundle:
     """One set of rules.
 
-    name, version: as shown on every result. asks: ``signature`` (nothing beyond an authentic document).
-    valid_from, valid_to: aware instants; the end is exclusive, ``None`` is open. diseases: the codes that it
-    is about; a certificate for another one is not judged, and empty means every disease. texts: its title by
-    language. value_sets: codes by the set's id. domestic: whether certificates that are good inside their own
-    country only (LT1, AT1, NZCP) are good enough here.
+    name, version: as shown on every result. valid_from, valid_to: aware instants; the end is exclusive,
+    ``None`` is open. activates: when units change to it, where that is later than ``valid_from``. diseases:
+    the codes that it is about; a certificate for another one is not judged, and empty means every disease.
+    texts: its title by language. source: the law or letter that it follows. value_sets: codes by the set's
+    id. domestic: whether certificates that are good inside their own country only (LT1, AT1, NZCP) are good
+    enough here. always: identifiers of rules that every event of their kind must meet. duties: of everybody
+    who may enter. areas: names of the districts that rules speak of, by code and language. post: set on an
+    order of one post, which counts there alone. replaces: the version that a roll-back takes back.
+    tests: cases that travel with the rules, see :mod:`verifier.policy.trials`.
     """
 
     name: str
     version: str
-    asks: str
+    asks: Asks
     valid_from: datetime
     valid_to: datetime | None = None
     diseases: frozenset[str] = frozenset()
-    texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    value_sets: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    texts: Texts = field(default_factory=_nothing)
+    value_sets: Mapping[str, ValueSet] = field(default_factory=_nothing)
     domestic: bool = False
+    activates: datetime | None = None
+    scope: Scope = EVERYWHERE
+    source: str = ""
+    rules: tuple[Rule, ...] = ()
+    always: tuple[str, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
+    duties: tuple[ConditionalDuty, ...] = ()
+    areas: Mapping[str, Texts] = field(default_factory=_nothing)
+    post: str = ""
+    replaces: str = ""
+    tests: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def begins(self) -> datetime:
+        """From when on units judge by it."""
+        return self.valid_from if self.activates is None else self.activates
 
 
 SIGNATURE_ONLY = RuleBundle(
     name="signature-only",
     version="1.0.0",
-    asks="signature",
+    asks=Asks.SIGNATURE,
     valid_from=datetime(2021, 1, 1, tzinfo=UTC),
     texts=MappingProxyType({"vi": "Chỉ kiểm tra tính xác thực", "en": "Authenticity only"}),
     domestic=True,
 )
 
 
-def in_force(bundles: Iterable[RuleBundle], now: datetime) -> RuleBundle | None:
-    """Of the bundles whose period has begun, the latest that is not over; else the latest of all.
+def in_force(
+    bundles: Iterable[RuleBundle],
+    now: datetime,
+    context: Context | None = None,
+    diseases: Sequence[str] = (),
+) -> RuleBundle | None:
+    """The bundle to judge by: of those that speak of this journey and have begun, the latest not over.
 
-    One that is over is still returned when there is no other, so that a result can say so: :func:`is_over`.
+    diseases: of a certificate; a bundle about one of them goes before a bundle about others, so that each
+    disease is judged by its own. A bundle that is over is still returned when there is no other, so that a
+    result can say so: :func:`is_over`. Orders of a post are not among them.
     """
-    begun = [bundle for bundle in bundles if bundle.valid_from <= now]
-    return max(begun, key=lambda b: (not is_over(b, now), b.valid_from, _numbers(b.version)), default=None)
+    begun = [
+        b for b in bundles if b.begins <= now and not b.post and (context is None or b.scope.covers(context))
+    ]
+    newest: dict[str, RuleBundle] = {}
+    for bundle in begun:
+        held = newest.get(bundle.name)
+        if held is None or _age(bundle, now) > _age(held, now):
+            newest[bundle.name] = bundle
+    return max(
+        newest.values(),
+        key=lambda b: (_speaks_of(b, diseases), not is_over(b, now), b.begins, numbers(b.version), b.name),
+        default=None,
+    )
+
+
+def upcoming(
+    bundles: Iterable[RuleBundle], now: datetime, context: Context | None = None
+) -> RuleBundle | None:
+    """The bundle that begins next for this journey; ``None`` when none waits."""
+    waiting = [
+        b for b in bundles if b.begins > now and not b.post and (context is None or b.scope.covers(context))
+    ]
+    return min(waiting, key=lambda b: (b.begins, b.name), default=None)
+
+
+def order_in_force(orders: Iterable[RuleBundle], now: datetime, context: Context) -> RuleBundle | None:
+    """The order of this post that counts at ``now``, the latest of several; ``None`` when there is none."""
+    own = [b for b in orders if b.post and b.post == context.post and b.begins <= now and not is_over(b, now)]
+    return max(own, key=lambda b: (b.begins, numbers(b.version)), default=None)
 
 
 def is_over(bundle: RuleBundle, now: datetime) -> bool:
@@ -90,115 +264,14 @@ def is_over(bundle: RuleBundle, now: datetime) -> bool:
     return bundle.valid_to is not None and now >= bundle.valid_to
 
 
-def encode_bundles(bundles: Iterable[RuleBundle]) -> bytes:
-    """The target ``rules/bundles.json``: UTF-8 JSON with sorted keys and no spaces."""
-    rows: list[dict[str, Any]] = [
-        {
-            "name": b.name,
-            "version": b.version,
-            "asks": b.asks,
-            "valid_from": written(b.valid_from),
-            "valid_to": None if b.valid_to is None else written(b.valid_to),
-            "diseases": sorted(b.diseases),
-            "texts": dict(b.texts),
-            "value_sets": {name: sorted(codes) for name, codes in b.value_sets.items()},
-            "rules": [],
-            **({"domestic": True} if b.domestic else {}),
-        }
-        for b in sorted(bundles, key=lambda b: (b.name, b.valid_from))
-    ]
-    return _canonical({"v": FORMAT_VERSION, "bundles": rows})
-
-
-def decode_bundles(data: bytes) -> tuple[RuleBundle, ...]:
-    """The bundles of ``rules/bundles.json``.
-
-    Raises BundleError when the bytes are not canonical JSON, when there is no bundle, when one asks nothing
-    or asks something that this version does not know.
-    """
-    try:
-        value = json.loads(data)
-        again = _canonical(value)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"bundles: not JSON ({type(error).__name__})") from error
-    if not isinstance(value, dict) or again != data:
-        raise BundleError("bundles: not in canonical form")
-    if value.get("v") != FORMAT_VERSION:
-        raise BundleError(f"v: format version {value.get('v')!r}, this appliance reads {FORMAT_VERSION}")
-    rows = value.get("bundles")
-    if not isinstance(rows, list) or not rows:
-        raise BundleError("bundles: there is none; a trust repository names at least one")
-    return tuple(_bundle(row, f"bundles[{number}]") for number, row in enumerate(rows))
-
-
-def _bundle(row: Any, where: str) -> RuleBundle:
-    if not isinstance(row, dict):
-        raise BundleError(f"{where}: not an object")
-    unknown = sorted(set(row) - _KNOWN)
-    if unknown:
-        raise BundleError(f"{where}.{unknown[0]}: unknown member")
-    name, version = row.get("name"), row.get("version")
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise BundleError(f"{where}.name: small letters, digits and '-' are expected")
-    if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        raise BundleError(f"{where}.version: three numbers with dots are expected, as 1.0.0")
-    if row.get("asks") != "signature":
-        raise BundleError(f'{where}.asks: this version judges by "signature" only, not {row.get("asks")!r}')
-    if row.get("rules", []) != []:
-        raise BundleError(f"{where}.rules: a bundle that asks for the signature alone holds no rules")
-    if not isinstance(row.get("domestic", False), bool):
-        raise BundleError(f"{where}.domestic: true or false is expected")
-    valid_from = _instant(row.get("valid_from"), f"{where}.valid_from")
-    valid_to = None if row.get("valid_to") is None else _instant(row["valid_to"], f"{where}.valid_to")
-    if valid_to is not None and valid_to <= valid_from:
-        raise BundleError(f"{where}.valid_to: not after valid_from")
-    return RuleBundle(
-        name=name,
-        version=version,
-        asks="signature",
-        valid_from=valid_from,
-        valid_to=valid_to,
-        diseases=_codes(row.get("diseases", []), f"{where}.diseases"),
-        texts=MappingProxyType(_texts(row.get("texts", {}), f"{where}.texts")),
-        value_sets=MappingProxyType(_value_sets(row.get("value_sets", {}), f"{where}.value_sets")),
-        domestic=row.get("domestic", False),
-    )
-
-
-def _texts(value: Any, where: str) -> dict[str, str]:
-    if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
-        raise BundleError(f"{where}: an object of texts by language is expected")
-    return value
-
-
-def _value_sets(value: Any, where: str) -> dict[str, frozenset[str]]:
-    if not isinstance(value, dict):
-        raise BundleError(f"{where}: an object of lists is expected")
-    return {name: _codes(codes, f"{where}.{name}") for name, codes in value.items()}
-
-
-def _codes(value: Any, where: str) -> frozenset[str]:
-    if not isinstance(value, list) or not all(isinstance(code, str) for code in value):
-        raise BundleError(f"{where}: a list of codes is expected")
-    return frozenset(value)
-
-
-def _instant(value: Any, where: str) -> datetime:
-    try:
-        instant = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise BundleError(f"{where}: an instant with its offset is expected, not {value!r}") from None
-    if instant.tzinfo is None:
-        raise BundleError(f"{where}: the offset is missing; a rule's validity is absolute time")
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        raise BundleError(f"{where}: {value!r} lies beyond the calendar in UTC") from None
-
-
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """A version for comparison: by its numbers, not by its letters."""
     return tuple(int(part) for part in version.split("."))
 
 
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+def _age(bundle: RuleBundle, now: datetime) -> tuple[bool, tuple[int, ...]]:
+    return not is_over(bundle, now), numbers(bundle.version)
+
+
+def _speaks_of(bundle: RuleBundle, diseases: Sequence[str]) -> bool:
+    return not bundle.diseases or any(code in bundle.diseases for code in diseases)

@@ -21,6 +21,7 @@ from typing import Any
 
 from verifier.certificate import Event, Holder, Payload, Recovery, Test, Vaccination
 from verifier.reasons import Reason, finding
+from verifier.vocabulary import NAAT
 from verifier.wire import values
 from verifier.wire.errors import MalformedError
 
@@ -124,6 +125,8 @@ def _recovery(entry: Mapping[str, Any]) -> Recovery:
         country=values.text(entry.get("co")),
         issuer=values.text(entry.get("is")),
         identifier=values.as_written(entry.get("ci")),
+        # "fr" is the day of a NAAT by definition; an issuer who lets another test count says so as in a test
+        proof=values.text(entry.get("tt")) or NAAT,
     )
 
 
