@@ -18,11 +18,15 @@ import math
 import re
 import tomllib
 from dataclasses import Field, dataclass, field, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from appliance.errors import ConfigError
+from verifier.countries import alpha2
+from verifier.policy.context import Context, Mode, Profile
+from verifier.policy.context_json import MAX_TEXT
 
 MAX_FILE = 256 * 1024
 
@@ -152,6 +156,59 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RulesConfig:
+    """What rules may know of this desk, and the orders of its post."""
+
+    profile: str = _key(
+        "border",
+        "What kind of desk this is. Rules may speak of some kinds only, and the page differs.",
+        choices=tuple(each.value for each in Profile),
+    )
+    country: str = _key(
+        "VN",
+        "Country of arrival, two letters: whose rules are asked. At a desk abroad, as an airline's, the "
+        "destination of most flights.",
+    )
+    mode: str = _key(
+        "",
+        "By which way travellers come here, for rules that ask other things by air than by land; empty: not "
+        "known, and such a rule answers `NEED_CONTEXT`.",
+        choices=("", *(each.value for each in Mode)),
+    )
+    longest_h: float = _key(
+        0.0,
+        "Hours that a journey to here takes at most. Bounds a departure that nobody has told: a test that is "
+        "older than its limit and this together is too old whatever the departure was. 0: no bound, and the "
+        "desk asks.",
+        low=0,
+        high=240,
+    )
+    post: str = _key(
+        "",
+        "Name of this post, as orders of its commander say it (`moc-bai`). Empty: no order counts here.",
+    )
+    order_key: str = _key(
+        "",
+        "PEM file with the public key of the post's commander, or several, any of which may sign. Empty: no "
+        "order counts here.",
+    )
+    orders: str = _key(
+        "",
+        "Folder of the orders, a file each, looked at once a second; empty: `orders` in the data directory.",
+    )
+
+    def context(self) -> Context:
+        """What is known of each journey here before anybody says more."""
+        return Context(
+            profile=Profile(self.profile),
+            country=self.country,
+            mode=Mode(self.mode) if self.mode else None,
+            longest=timedelta(hours=self.longest_h) if self.longest_h else None,
+            post=self.post,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SiteConfig:
     """The desk."""
 
@@ -203,7 +260,7 @@ class Config:
     kiosk: KioskConfig = KioskConfig()
     trust: TrustConfig = TrustConfig()
     training: TrainingConfig = TrainingConfig()
-    rules: ReservedConfig = ReservedConfig()
+    rules: RulesConfig = RulesConfig()
     site: SiteConfig = SiteConfig()
     journal: ReservedConfig = ReservedConfig()
     gate: GateConfig = GateConfig()
@@ -249,6 +306,7 @@ def _anchored(config: Config, folder: Path) -> Config:
             },
         ),
         training=replace(config.training, root=at(config.training.root), store=at(config.training.store)),
+        rules=replace(config.rules, order_key=at(config.rules.order_key), orders=at(config.rules.orders)),
     )
 
 
@@ -290,6 +348,10 @@ def _contradictions(config: Config, name: str) -> list[str]:
         ]
     if config.camera.kind == "files" and not config.camera.path:
         found.append(f'{name}: [camera] kind "files" needs a path: a folder of pictures, or a video')
+    if bool(config.rules.post) != bool(config.rules.order_key):
+        found.append(
+            f"{name}: [rules] post and order_key belong together: without both no order of the post counts"
+        )
     for section, url in (("trust", config.trust.url), ("training", config.training.url)):
         if url and not url.startswith(("http://", "https://")):
             found.append(
@@ -345,6 +407,10 @@ def _wrong(key: Field[Any], value: Any) -> str | None:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             return f'"{value}" is no time zone of this machine, as "Asia/Ho_Chi_Minh" is'
+    if key.name == "country" and not (re.fullmatch(r"[A-Z]{2}", value) and alpha2(value) == value):
+        return f'"{value}" is no country in two letters, as "VN" is'
+    if key.name == "post" and value and not (value.isprintable() and len(value) <= MAX_TEXT):
+        return f"a short name is expected, not {value!r}"
     if key.name == "phone" and value and not _PHONE.fullmatch(value):
         return f'"{value}" is no telephone number, as "+84 24 3768 0000" is'
     if key.name == "revision" and value and not re.fullmatch(r"[0-9a-fA-F]{4,8}", value):

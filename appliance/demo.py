@@ -37,7 +37,7 @@ from appliance.camera.files import FolderCamera, Up
 from appliance.config import CameraConfig, GateConfig
 from appliance.errors import DemoError
 from appliance.gate import Gate
-from appliance.kiosk.facts import Facts
+from appliance.kiosk.plain import Facts
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.server import KioskServer
 from appliance.kiosk.trust import TrustPage

@@ -5,6 +5,10 @@ The rules this module keeps:
 * The lamp answers first, the page next; both show one signal.
 * Whatever goes wrong here is OUT, and never a colour that speaks about a document. Each cause ends by itself
   when it is gone: the camera is opened again, the store is read again, the clock is asked again.
+* Codes of one person are judged together, in a session that lasts no longer than the page may say the name.
+  Of several persons each has a line, and nobody's name stands under another's colour.
+* What an officer taps, and rules that begin or end while a result stands, are answered at once: the same
+  codes are judged anew, and lamp and page show the new answer.
 * A part of a many-part code is no answer: the unit stays ready and the page counts, until the code is whole
   or its next part takes too long.
 * A loop that makes no progress loses the lamp: a watchdog takes it to OUT, and a verdict that was on its way
@@ -23,28 +27,38 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 from zoneinfo import ZoneInfo
 
 from appliance.assembly import Assembly, Mixed, Waiting, Whole, part_in
 from appliance.camera import Camera, Frame
 from appliance.clock_watch import ClockWatch
 from appliance.config import GateConfig
+from appliance.inview import InView
 from appliance.judging import Basis, judge
-from appliance.kiosk.facts import Facts, of_findings, of_signal, of_standing, of_verdict, of_waiting
+from appliance.kiosk import taps
+from appliance.kiosk.facts import of_findings, of_people, of_signal, of_traveller, of_verdict, of_waiting
 from appliance.kiosk.hub import Hub
+from appliance.kiosk.journey import TELLABLE, offered
+from appliance.kiosk.plain import Facts
+from appliance.kiosk.standing import of_standing
+from appliance.kiosk.why import why_facts
 from appliance.scanner import Look, Sighting, Watch, look
-from appliance.signals import Signal, signal_of
+from appliance.session import Held, Session, assessed_anew, judged_together, judged_until
+from appliance.signals import Signal
 from appliance.supply import CameraSupply, Snapshot, TrustSource, TrustSupply, pause_after
 from appliance.timings import Timings
 from trustsync import timesources
 from verifier.checks import list_findings
 from verifier.clocks import Reading, clock_state, reckoned
+from verifier.policy.bundle import RuleBundle
+from verifier.policy.context import DEFAULT, Context, Profile
+from verifier.policy.context_json import ContextError
 from verifier.reasons import Finding, Reason, State, finding, worst_first
-from verifier.trust import ClockState, ListState
+from verifier.trust import ClockState, ListState, TrustList
 from verifier.verdict import Verdict, without_code
 
 talk = logging.getLogger("vaxgate.gate")
@@ -53,8 +67,6 @@ talk = logging.getLogger("vaxgate.gate")
 LONGEST_HOLD_S = 30.0
 # Names the run of the machine where the clock is given by hand.
 _BY_HAND = "by hand"
-# Of several codes in one frame the worst certificate is shown; what is no certificate comes last.
-_WEIGHT = {State.FAIL: 0, State.OUT: 1, State.CHECK: 2, State.PASS: 3, State.RESCAN: 4}
 
 
 class Shows(Protocol):
@@ -70,12 +82,13 @@ class Shows(Protocol):
 class Answer:
     """One verdict with what it took: microseconds by step, and from the frame to the lamp as ``total``.
 
-    training: it was given by test keys, and counts for nothing.
+    training: it was given by test keys, and counts for nothing. again: the same codes were judged anew.
     """
 
     verdict: Verdict
     micros: Mapping[str, int]
     training: bool = False
+    again: bool = False
 
 
 class _StalledError(Exception):
@@ -92,6 +105,21 @@ class _Shown:
     since: float = 0.0
     until: float = 0.0
     waiting: Waiting | None = None  # READY, with so many parts of a code
+    verdicts: tuple[Verdict, ...] = ()  # on one person, or on each of several
+
+
+@dataclass(frozen=True, slots=True)
+class _JudgedBy:
+    """What the answer on the lamp rests on, and until when its rules hold."""
+
+    trust: TrustList
+    bundles: tuple[RuleBundle, ...]
+    orders: tuple[RuleBundle, ...]
+    until: datetime | None
+
+    def holds(self, basis: Basis) -> bool:
+        same = self.trust is basis.trust and self.bundles is basis.bundles and self.orders is basis.orders
+        return same and (self.until is None or basis.now is None or basis.now < self.until)
 
 
 class Gate:
@@ -100,6 +128,8 @@ class Gate:
     open_camera, open_trust: called again whenever what they gave has failed. clock: the time of verdicts, an
     aware instant, held against ``monotonic``; ``None``: the machine's own. phone: whom the page says to call
     when the list is out of date. on_answer: is told each answer after lamp and page (statistics, the demo).
+    context: what is known of every journey here. orders: of this post, asked each round; the same tuple for as
+    long as nothing changed.
     """
 
     def __init__(
@@ -117,6 +147,8 @@ class Gate:
         monotonic: Callable[[], float] = time.monotonic,
         on_answer: Callable[[Answer], None] | None = None,
         read: Callable[[Any], Look] = look,
+        context: Context = DEFAULT,
+        orders: Callable[[], tuple[RuleBundle, ...]] = tuple,
     ) -> None:
         self._frames = CameraSupply(open_camera, down_s=down_s, monotonic=monotonic)
         self._trust = TrustSupply(open_trust, monotonic=monotonic)
@@ -131,8 +163,13 @@ class Gate:
         self._clock_watch = ClockWatch()
         self._on_answer = on_answer
         self._read = read
+        self._orders = orders
         self._watch = self._new_watch()
         self._assembly = Assembly(self._config.parts_s)
+        self._session = Session(context, lasts_s=hub.clear_s)
+        self._view = InView(lasts_s=hub.clear_s)
+        self._basis: Basis | None = None
+        self._judged_by: _JudgedBy | None = None
         self._shown = _Shown(Signal.BOOT)
         self._standing_at = float("-inf")
         self._standing: Facts = of_standing(None, self._reading().wall, None, self._zone)
@@ -146,6 +183,9 @@ class Gate:
         self.timings = Timings()
         self._version = importlib.metadata.version("vaxgate")
         hub.set_health(self.health)
+        hub.set_journey(self.journey)
+        if context.profile is Profile.AIRLINE:
+            hub.tellable = TELLABLE
 
     # --- The loop -------------------------------------------------------------------------------------------
 
@@ -162,7 +202,7 @@ class Gate:
         finally:
             ended.set()
             watchdog.join(timeout=5)
-            self._assembly.forget()
+            self._leave_behind()
             self._frames.close()
             self._trust.close()
 
@@ -212,14 +252,23 @@ class Gate:
         blocking = [cause for cause in self._unfit if cause.code is not Reason.LIST_EXPIRED]
         if blocking or snapshot is None:
             self._watch = self._new_watch()
-            self._assembly.forget()
+            self._leave_behind()
             self._out(self._unfit)
             return 0.0 if frame is not None else 0.1
-        # 4. What is new in the frame, judged; a list that is out of date may still say FAIL.
+        basis = self._basis = Basis(
+            snapshot.trust, snapshot.bundles, now, clock, snapshot.floor, self._zone,
+            self._session.resting, self._orders(),
+        )  # fmt: skip
+        # 4. What was tapped; whoever is there too long is there no more.
+        self._let_go()
+        self._hear(basis)
+        # 5. What is new in the frame, judged; a list that is out of date may still say FAIL.
         self._give_up_waiting()
         if frame is not None:
-            self._see(frame, snapshot, now, clock)
-        # 5. A result has its time; then the unit is ready, or says that it is not.
+            self._see(frame, basis)
+        # 6. Other rules, or another list, for what stands.
+        self._keep_up(basis)
+        # 7. A result has its time; then the unit is ready, or says that it is not.
         self._settle(frame is not None)
         return 0.0
 
@@ -237,12 +286,11 @@ class Gate:
 
     # --- Seeing and judging ---------------------------------------------------------------------------------
 
-    def _see(self, frame: Frame, snapshot: Snapshot, now: datetime, clock: ClockState | None) -> None:
+    def _see(self, frame: Frame, basis: Basis) -> None:
         before = time.perf_counter_ns()
         found = self._read(frame.luma)
         micros = {"picture": (time.perf_counter_ns() - before) // 1000}
         sighting = self._watch.see(found, frame.taken)
-        basis = Basis(snapshot.trust, snapshot.bundles, now, clock, snapshot.floor, self._zone)
         codes = [
             (scan.payload, frozenset((scan.mark,))) for scan in sighting.scans if not part_in(scan.payload)
         ]
@@ -250,15 +298,27 @@ class Gate:
         in_view = {code.mark for code in found.codes}
         if isinstance(gathered, Whole):
             codes.append((gathered.text, gathered.marks))
-        judged = [(marks, judge(payload, basis)) for payload, marks in codes]
-        if judged:
-            marks, judgement = min(judged, key=lambda one: _WEIGHT[one[1].verdict.state])
-            verdict = judgement.verdict
-            # A web link beside the certificate that is being shown, or gathered, takes nothing away.
-            if verdict.state is not State.RESCAN or not in_view & (self._shown.marks | self._assembly.marks):
+        new, strange = [], []
+        for payload, marks in codes:
+            judgement = judge(payload, basis)
+            micros |= judgement.micros
+            if judgement.verdict.state is State.RESCAN:
+                strange.append((judgement.verdict, marks))
+            else:
+                new.append(Held(marks, judgement.opened, judgement.assessment))
+        people = self._view.see(new, in_view, self._known, self._monotonic())
+        if people:
+            if new:
                 self._assembly.forget()  # another code is another traveller
-                self._present(verdict, {**micros, **judgement.micros}, frame.taken, marks)
-                gathered = None
+            counted = sum(any(each in new for each in person) for person in people)
+            self._answer(people, basis, micros, frame.taken, counted)
+            gathered = None
+        # A web link beside the certificate that is being shown, or gathered, takes nothing away.
+        elif strange and not in_view & (self._shown.marks | self._assembly.marks):
+            self._assembly.forget()
+            verdict, marks = strange[0]
+            self._present(verdict, micros, frame.taken, marks)
+            gathered = None
         stands = self._shown.signal is not Signal.RESCAN and bool(in_view & self._shown.marks)
         if isinstance(gathered, Mixed) and not stands:
             self._present(without_code(Reason.INCOMPLETE, "parts of two codes in view"), micros, frame.taken)
@@ -270,6 +330,117 @@ class Gate:
         seen = [at for mark in shown.marks if (at := self._watch.last_seen(mark)) is not None]
         if seen:
             shown.until = min(max(seen) + self._config.hold_s, shown.since + LONGEST_HOLD_S)
+
+    def _known(self, mark: bytes) -> bool:
+        return self._watch.last_seen(mark) is not None
+
+    def _answer(
+        self,
+        people: Sequence[Sequence[Held]],
+        basis: Basis,
+        micros: dict[str, int],
+        taken: float,
+        counted: int,
+    ) -> None:
+        """One person's certificates, with what they have shown before; or a list of several persons."""
+        marks = frozenset(mark for person in people for each in person for mark in each.marks)
+        before = time.perf_counter_ns()
+        if len(people) == 1 and people[0][-1].holder is not None:
+            self._session.take(people[0], self._monotonic())
+            verdicts = [self._session.answer(basis)]
+        else:
+            self._session.end()  # several persons, or one of whom nothing is proven
+            basis = replace(basis, context=self._session.resting)
+            verdicts = [judged_together(person, basis) for person in people]
+        micros["rules"] = (time.perf_counter_ns() - before) // 1000
+        self._present_all(verdicts, basis, micros, taken, marks, counted)
+
+    # --- Taps, and rules that change ------------------------------------------------------------------------
+
+    def _hear(self, basis: Basis) -> None:
+        """Do what was tapped."""
+        for tap in self._hub.taps():
+            now = self._monotonic()
+            match tap:
+                case taps.Tell(members):
+                    try:
+                        self._session.tell(members, now)
+                    except ContextError as error:
+                        talk.error("a tap that says nothing: %s", error)
+                        continue
+                    self._judge_anew(basis)
+                case taps.Read(document):
+                    self._session.read(document, now)
+                    self._judge_anew(basis)
+                case taps.Born(day):
+                    self._session.born(day, now)
+                    self._judge_anew(basis)
+                case taps.NoCertificate():
+                    self._session.no_certificate(now)
+                    self._judge_anew(basis, counted=1)
+                case taps.Unread(what):
+                    self._present(without_code(Reason.IDENTITY_UNREAD, what), {})
+                case taps.Stay():
+                    self._session.stay(now)
+                    self._hub.stay()
+                case taps.Next():
+                    self._leave_behind()
+                    self._hub.forget()
+                    self._shown.until, self._shown.marks = 0.0, frozenset()
+                    self._speak(Signal.READY, of_signal(Signal.READY))
+                    self._shown = _Shown(Signal.READY)
+                case _:
+                    assert_never(tap)
+
+    def _judge_anew(self, basis: Basis, counted: int = 0) -> None:
+        """The answer to what is here by what is known now; without a certificate, that it is waited for."""
+        if not self._session.answers:
+            if self._shown.signal is Signal.READY:
+                self._speak(Signal.READY, self._ready())
+            return
+        verdict = self._session.answer_anew(basis)
+        for found in verdict.reasons:
+            if found.code is Reason.EXEMPT_ROLE:
+                talk.info("exempt by role: %s", self._session.context.role)
+        shown = self._shown
+        marks, since = (shown.marks, shown.since) if shown.verdicts else (frozenset[bytes](), None)
+        self._present_all([verdict], basis, {}, None, marks, counted, since)
+
+    def _keep_up(self, basis: Basis) -> None:
+        """Judge anew what stands on the lamp, once other rules or another list are in force."""
+        shown, by = self._shown, self._judged_by
+        if by is None or not shown.verdicts or by.holds(basis):
+            return
+        listed = self._view.listed
+        if self._session.answers:
+            verdicts = [self._session.answer_anew(basis)]
+        elif listed:
+            people = [assessed_anew(person, basis) for person in listed]
+            self._view.renew([each for person in people for each in person])
+            verdicts = [judged_together(person, basis) for person in people]
+        else:
+            # Nobody is known here any more: a code that is still held up is read once more.
+            self._judged_by = None
+            self._watch = self._new_watch()
+            self._view.forget()
+            return
+        self._judged_by = _JudgedBy(basis.trust, basis.bundles, basis.orders, judged_until(basis, verdicts))
+        if [_gist(each) for each in verdicts] != [_gist(each) for each in shown.verdicts]:
+            self._present_all(verdicts, basis, {}, None, shown.marks, 0, shown.since)
+
+    def _let_go(self) -> None:
+        """Whoever was here for long enough is here no more."""
+        now = self._monotonic()
+        self._view.expire(now)
+        if self._session.expire(now):
+            self._hub.forget()
+
+    def _leave_behind(self) -> None:
+        """Nothing of whoever was here stays."""
+        self._assembly.forget()
+        self._session.end()
+        self._view.expire(float("inf"))
+        self._judged_by = None
 
     def _gather(self, found: Look, sighting: Sighting) -> Waiting | Whole | Mixed | None:
         """What has become of a many-part code; ``None`` when no new part is there.
@@ -300,11 +471,52 @@ class Gate:
         taken: float | None = None,
         marks: frozenset[bytes] = frozenset(),
     ) -> None:
+        """Lamp, then page: an answer to no certificate. taken, marks: as in :meth:`_show`."""
+        self._show([verdict], of_verdict(verdict, phone=self._phone), micros, taken=taken, marks=marks)
+        self._shown.verdicts = ()
+
+    def _present_all(
+        self,
+        verdicts: Sequence[Verdict],
+        basis: Basis,
+        micros: dict[str, int],
+        taken: float | None,
+        marks: frozenset[bytes],
+        counted: int,
+        since: float | None = None,
+    ) -> None:
+        """Lamp, then page: the answer to one person's certificates, or to each of several."""
+        context = self._session.context
+        zone, phone = self._zone, self._phone
+        why = None
+        if len(verdicts) == 1:
+            (verdict,) = verdicts
+            today = None if basis.now is None else basis.now.astimezone(zone).date()
+            facts = of_verdict(verdict, phone=phone, context=context, zone=zone, today=today)
+            why = lambda: why_facts(verdict, zone)  # noqa: E731 - computed when somebody asks
+        else:
+            facts = of_people(verdicts, phone=phone, gate=context.profile is Profile.GATE)
+        self._show(verdicts, facts, micros, taken=taken, marks=marks, counted=counted, since=since, why=why)
+        self._judged_by = _JudgedBy(basis.trust, basis.bundles, basis.orders, judged_until(basis, verdicts))
+
+    def _show(
+        self,
+        verdicts: Sequence[Verdict],
+        facts: Facts,
+        micros: dict[str, int],
+        *,
+        taken: float | None = None,
+        marks: frozenset[bytes] = frozenset(),
+        counted: int = 1,
+        since: float | None = None,
+        why: Callable[[], Facts] | None = None,
+    ) -> None:
         """Lamp, then page.
 
-        taken: when the frame was, where there is one. marks: of the code that was judged.
+        taken: when the frame was, where there is one. marks: of the codes that were judged. counted: so many
+        results are new. since: when a result was first shown that is judged anew.
         """
-        signal = signal_of(verdict.state)
+        signal = Signal(facts["signal"])
         before = time.perf_counter_ns()
         with self._speaking:
             if self._stalled:
@@ -314,14 +526,22 @@ class Gate:
             micros["lamp"] = (time.perf_counter_ns() - before) // 1000
             if taken is not None:
                 micros["total"] = int((self._monotonic() - taken) * 1_000_000)
-            self._hub.publish(of_verdict(verdict, phone=self._phone), result=True)
+            self._hub.publish(facts, result=counted, why=why)
         now = self._monotonic()
-        self._shown = _Shown(signal, _said(verdict.reasons), marks, now, now + self._config.hold_s)
+        self._shown = _Shown(
+            signal,
+            _said(verdicts[0].reasons),
+            marks,
+            now if since is None else since,
+            now + self._config.hold_s,
+            verdicts=tuple(verdicts),
+        )
         training = self._hub.training
-        if not training:
+        if not training and counted:
             self.timings.add(micros)
         if self._on_answer is not None:
-            self._on_answer(Answer(verdict, micros, training))
+            for verdict in verdicts:
+                self._on_answer(Answer(verdict, micros, training, again=not counted))
 
     def _settle(self, sees: bool) -> None:
         shown = self._shown
@@ -335,7 +555,7 @@ class Gate:
                 self._speak(Signal.READY, of_waiting(waiting.have, waiting.count))
                 self._shown = _Shown(Signal.READY, waiting=waiting)
         elif shown.signal is not Signal.READY and (sees or shown.signal is not Signal.BOOT):
-            self._speak(Signal.READY, of_signal(Signal.READY), keep_last=bool(shown.until))
+            self._speak(Signal.READY, self._ready(), keep_last=bool(shown.until))
             self._shown = _Shown(Signal.READY)
 
     # --- Speaking -------------------------------------------------------------------------------------------
@@ -344,6 +564,13 @@ class Gate:
         """Show that the unit is starting. Raises LampError."""
         self._speak(Signal.BOOT, of_signal(Signal.BOOT))
         self._shown = _Shown(Signal.BOOT)
+
+    def _ready(self) -> Facts:
+        """Ready for a code, or for the code that belongs to a passport."""
+        traveller = self._session.context.traveller
+        if traveller is None or self._session.answers:
+            return of_signal(Signal.READY)
+        return of_traveller(traveller)
 
     def _speak(self, signal: Signal, facts: Facts, *, keep_last: bool = False) -> None:
         with self._speaking:
@@ -375,7 +602,8 @@ class Gate:
     def _forget(self) -> None:
         """Begin anew: whatever was shown or seen counts no more."""
         self._watch = self._new_watch()
-        self._assembly.forget()
+        self._leave_behind()
+        self._view.forget()
         self._shown = _Shown(Signal.OUT, until=-1.0)
 
     def _new_watch(self) -> Watch:
@@ -409,9 +637,19 @@ class Gate:
         if self._monotonic() - self._standing_at < 0.5:
             return
         self._standing_at = self._monotonic()
-        facts = of_standing(snapshot, now, clock, self._zone)
+        facts = of_standing(snapshot, now, clock, self._zone, self._session.resting)
         self._standing = facts
         self._hub.stand(facts)
+
+    def journey(self) -> Facts:
+        """What can be told of the journey, and what was: for the page, from any thread."""
+        basis, session = self._basis, self._session
+        if basis is None:
+            return offered(None, None, session.context, self._reading().wall.astimezone(self._zone))
+        held = session.held
+        policy = replace(basis, context=session.context).policy(held[-1].assessment if held else None)
+        now = self._reading().wall if basis.now is None else basis.now
+        return offered(policy.bundle, policy.order, session.context, now.astimezone(self._zone))
 
     def health(self) -> dict[str, Any]:
         """How the unit is: nothing of a Holder, no name of a file."""
@@ -442,6 +680,12 @@ class Gate:
 
 def _said(findings: Iterable[Finding]) -> tuple[tuple[Reason, str], ...]:
     return tuple((found.code, found.detail) for found in findings)
+
+
+def _gist(verdict: Verdict) -> object:
+    """What would make it another answer."""
+    named = [None if each is None else (each.name, each.version) for each in (verdict.bundle, verdict.order)]
+    return verdict.state, _said(verdict.reasons), verdict.duties, named
 
 
 def _place_of(error: BaseException) -> str:

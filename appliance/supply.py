@@ -1,9 +1,11 @@
-"""What the gate lives on: frames and trust, each asked for again whenever it was lost.
+"""What the gate lives on: frames, trust and the orders of its post, each asked for again when it was lost.
 
 The rules this module keeps:
 
 * A supply that fails is down, says so once, and is opened again: soon at first, then less often.
 * What it was lost for is a Finding about this unit, never about a document.
+* Orders are looked for between two verdicts, never during one. One that does not count is named, and the unit
+  goes on.
 
     frames = CameraSupply(open_camera, down_s=3.0, monotonic=time.monotonic)
     frames.frame(), frames.down
@@ -15,17 +17,27 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from appliance.camera import Camera, Frame
 from appliance.errors import CameraError
 from trustsync.errors import NoListError, TrustSyncError
+from trustsync.orders import (
+    OrderError,
+    Orders,
+    folder_signature,
+    read_keys,
+    read_orders,
+    unasked_orders,
+)
 from verifier.clocks import ClockKnowledge
 from verifier.policy.bundle import RuleBundle
 from verifier.reasons import Finding, Reason, finding
 from verifier.trust import TrustList
 
 if TYPE_CHECKING:
+    from appliance.config import RulesConfig
     from trustsync.sets import TargetSet
 
 talk = logging.getLogger("vaxgate.gate")
@@ -33,6 +45,7 @@ talk = logging.getLogger("vaxgate.gate")
 # Seconds between two attempts to open what is not there, the first and the longest.
 RETRY_S = (0.5, 5.0)
 READ_S = 0.25  # how long a read waits for a frame
+ORDERS_S = 1.0  # between two looks at the folder of orders
 
 
 class Snapshot(Protocol):
@@ -204,3 +217,47 @@ class TrustSupply:
         source, self._source = self._source, None
         if source is not None:
             source.close()
+
+
+class OrderSupply:
+    """The orders of this post's commander, as they lie in a folder now.
+
+    rules: names the post and its key; without both no order counts. folder: need not exist.
+    """
+
+    def __init__(self, rules: RulesConfig, folder: Path, *, monotonic: Callable[[], float]) -> None:
+        self._post, self._folder, self._monotonic = rules.post, folder, monotonic
+        self._key = Path(rules.order_key) if rules.order_key else None
+        self._looked = float("-inf")
+        self._signature: object = None
+        self._held = Orders()
+
+    def orders(self) -> tuple[RuleBundle, ...]:
+        """Every good order, whether it has begun or is over. Never raises; looks once in ``ORDERS_S``."""
+        now = self._monotonic()
+        if now - self._looked >= ORDERS_S:
+            self._looked = now
+            signature = folder_signature(self._folder, self._key)
+            if signature != self._signature:
+                self._signature = signature
+                self._take(self._read())
+        return self._held.orders
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What lies there and does not count, a line each with the file's name."""
+        return self._held.refused
+
+    def _read(self) -> Orders:
+        if not self._post or self._key is None:
+            return unasked_orders(self._folder)
+        try:
+            keys = read_keys(self._key)
+        except OrderError as error:
+            return Orders((), (str(error),))
+        return read_orders(self._folder, keys, self._post)
+
+    def _take(self, found: Orders) -> None:
+        for line in sorted(set(found.refused) - set(self._held.refused)):
+            talk.error("order of the post: %s", line)
+        self._held = found

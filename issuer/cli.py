@@ -36,11 +36,13 @@ from issuer.families import COUNTRY, domain_of
 from issuer.office import YEAR, Issued, Issuer
 from issuer.options import HASHES, METHODS, RESULTS, USES, build_parser
 from issuer.registry import FILE
+from issuer.rules import read_rules, rules_of
 from trustsync.files import write_whole
 from trustsync.paths import data_dir
 from trustsync.publishing import ROOT, Publication
 from verifier.certificate import Family
 from verifier.families import shown_kid
+from verifier.policy.bundle import RuleBundle
 from verifier.times import written
 from verifier.trust import HashKind
 from verifier.vocabulary import YELLOW_FEVER
@@ -71,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _init(options: argparse.Namespace) -> int:
     now = _now(options)
+    rules = read_rules(options.rules)  # before anything is made
     with Issuer.create(
         options.dir,
         now=now,
@@ -78,6 +81,7 @@ def _init(options: argparse.Namespace) -> int:
         country=options.country,
         clock_stands=options.clock is not None,
     ) as issuer:
+        _choose(issuer, rules, now)
         issuer.publish(now)
         _tell(
             options,
@@ -85,6 +89,7 @@ def _init(options: argparse.Namespace) -> int:
                 "dir": str(options.dir),
                 "country": issuer.country,
                 "root": str(issuer.registry.public / ROOT),
+                "rules": _rules(issuer),
                 "keys": [
                     {
                         "kid": shown_kid(row.domain, row.kid),
@@ -106,7 +111,9 @@ def _serve(options: argparse.Namespace) -> int:
         signal.signal(number, lambda *_: stop.set())
     if options.ready_file is not None:
         options.ready_file.unlink(missing_ok=True)  # one of an earlier run would tell of a port that is gone
+    rules = read_rules(options.rules)
     with _served_directory(options) as directory, _opened(directory, options) as issuer:
+        _choose(issuer, rules, _now(options, issuer))
         issuer.publish(_now(options, issuer))
         from issuer.server import Server, create_app  # the other verbs need no web server
 
@@ -366,11 +373,23 @@ def _progress(done: int, of: int) -> None:
         print(f"{done} of {of}", file=sys.stderr, flush=True)
 
 
+def _choose(issuer: Issuer, rules: Sequence[RuleBundle], now: datetime) -> None:
+    if rules:
+        issuer.choose_rules(rules, now)
+
+
+def _rules(issuer: Issuer) -> list[str]:
+    return [f"{bundle.name} {bundle.version}" for bundle in rules_of(issuer.registry)]
+
+
 def _publish(options: argparse.Namespace) -> int:
+    rules = read_rules(options.rules)
     with Issuer.open(_data(options)) as issuer:
+        _choose(issuer, rules, _now(options, issuer))
         publication = issuer.publish(_now(options, issuer))
         where = issuer.registry.public
-    _tell(options, {"dir": str(where), **_published(publication)}, f"{_said(publication)}: {where}")
+        said = {"dir": str(where), "rules": _rules(issuer), **_published(publication)}
+    _tell(options, said, f"{_said(publication)}: {where}")
     return 0
 
 

@@ -16,7 +16,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,6 +32,7 @@ from issuer.keys import Algorithm, EcdsaKey, SigningKey, generate, load
 from issuer.publish import publish
 from issuer.registry import IssuedRow, KeyRow, Registry
 from issuer.revocation import identifier_digest, signature_digest
+from issuer.rules import choose_rules
 from issuer.sealing import Sealed, Signer, seal_document
 from issuer.seed import Stream, derive, new_seed
 from issuer.wellknown import HEALTH_CSCA, health_csca, health_csca_key
@@ -41,6 +42,7 @@ from verifier import chain
 from verifier.certificate import Family
 from verifier.families import shown_kid
 from verifier.keys import kid_of
+from verifier.policy.bundle import RuleBundle
 from verifier.trust import Domain, HashKind, KeyStatus, authority_scope, country_scope
 from verifier.wire import shc_keys
 
@@ -298,6 +300,10 @@ class Issuer:
             scope = authority_scope(chain.load_authority(csca).key_id)
             serial = signers.serial_of(row.certificate)
             self.registry.revoke(scope, HashKind.SERIAL, chain.serial_digest(serial))
+
+    def choose_rules(self, bundles: Sequence[RuleBundle], now: datetime) -> None:
+        """Publish these rules from the next publication on; see :func:`issuer.rules.choose_rules`."""
+        choose_rules(self.registry, bundles, now)
 
     def publish(self, now: datetime) -> Publication:
         """Bring the published repository up to date; see :func:`issuer.publish.publish`."""

@@ -203,7 +203,15 @@ def build_parser(runs: Mapping[str, Run]) -> argparse.ArgumentParser:
         help="what the new key may sign: vaccination, test, recovery (default: all)",
     )
 
-    verbs.add("publish", "bring the published list up to date", "publish --data office", data)
+    _rules(
+        verbs.add(
+            "publish",
+            "bring the published list up to date",
+            "publish --data office\n"
+            "  vaxgate-issuer publish --data office --rules vn-2022-03 --rules vn-2022-05",
+            data,
+        )
+    )
 
     faults = verbs.add(
         "faults",
@@ -227,6 +235,18 @@ def _founding(parser: argparse.ArgumentParser, country: str | None) -> None:
     )
     parser.add_argument(
         "--country", type=_country, default=country, metavar="CC", help=f"who issues (default: {COUNTRY})"
+    )
+    _rules(parser)
+
+
+def _rules(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--rules",
+        action="append",
+        default=[],
+        metavar="NAME|FILE",
+        help="publish these rules from now on: a shipped bundle, or a file; may be repeated "
+        "(default: those of before, at first covid-19-signature, which asks for authenticity alone)",
     )
 
 

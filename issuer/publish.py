@@ -4,6 +4,7 @@ The rules this module keeps:
 
 * What is said here comes from the registry; how it is signed and laid out is :mod:`trustsync.publishing`'s.
 * The registry is the truth: versions are committed there before the timestamp tells anybody.
+* The rules are those that somebody chose, see :mod:`issuer.rules`.
 * The list carries cases to try it with, see :mod:`trustsync.hub.specimens`: their key and their revocation
   stand beside the real ones, and nothing that they sign is good on any day of today.
 * Beside the repository stand the files by which the families' own world knows an issuer, see
@@ -24,11 +25,11 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]  # re-exported unmarked
 
-from issuer.certificates import VALUE_SETS
 from issuer.errors import IssuerError
 from issuer.keys import load
 from issuer.registry import KeyRow, Registry
 from issuer.revocation import segments
+from issuer.rules import rules_of
 from issuer.seed import derive
 from issuer.signers import ORGANISATION, listed_key
 from issuer.wellknown import health_csca, wellknown_files
@@ -46,8 +47,7 @@ from trustsync.publishing import (
 )
 from trustsync.targets import PRODUCTION, TEST, AuthorityRecord, KeyRecord, encode_keys
 from verifier.chain import load_authority
-from verifier.policy.bundle import SIGNATURE_ONLY
-from verifier.policy.bundle_json import encode_bundles, value_set
+from verifier.policy.bundle_json import encode_bundles
 from verifier.trust import Domain, TrustedKey
 
 # Nobody asks this issuer about the software of an appliance.
@@ -102,18 +102,10 @@ def _targets(registry: Registry) -> dict[str, bytes]:
         for environment in (PRODUCTION, TEST)
         if (csca := health_csca(registry, environment)) is not None
     ]
-    # Authenticity alone, of certificates about this disease: what a desk asks before there is a policy.
-    bundle = replace(
-        SIGNATURE_ONLY,
-        name="covid-19-signature",
-        diseases=VALUE_SETS["disease-agent-targeted"],
-        value_sets={name: value_set(codes) for name, codes in VALUE_SETS.items()},
-        domestic=False,
-    )
     return {
         KEYS_PATH: encode_keys([*records, specimens.key], authorities),
         SELF_TEST_PATH: specimens.document,
-        RULES_PATH: encode_bundles([bundle]),
+        RULES_PATH: encode_bundles(rules_of(registry)),
         **segments([*registry.revoked(), specimens.revoked], standing_segments(registry, find)),
     }
 

@@ -7,7 +7,8 @@ Signatures were checked before; here the content is. The rules this module keeps
 * All or nothing. There is no partly accepted list.
 * A list without keys of the store's own environment is never installed, and a segment that the index names
   must be there, whole and sorted.
-* Every bundle of rules must load here, before the first scan asks for it.
+* Every bundle of rules must load here, before the first scan asks for it, and may follow the rules that were
+  in force on this unit: see :mod:`trustsync.succession`.
 * What the list says about a CSCA's key is what the certificate says, or nothing is installed.
 
     records = list_segments(index_bytes)              # what else has to be fetched
@@ -42,6 +43,7 @@ from trustsync.segments import (
     check_segment_file,
     decode_index,
 )
+from trustsync.succession import FIRST_RULES, Succession, SuccessionError
 from trustsync.targets import AuthorityRecord, KeyRecord, PublishedKeys, decode_keys
 from trustsync.trial import TrialCase, decode_trial
 from verifier.keys import KeyRefusedError, load_spki
@@ -81,12 +83,14 @@ def accept(
     segment_file: Callable[[str], Path] | None = None,
     known: Set[str] = frozenset(),
     environment: Environment = Environment.PRODUCTION,
+    succession: Succession = FIRST_RULES,
 ) -> Accepted:
     """The list that these targets are, or a RefusedError.
 
     targets: by path. segment_file: where a segment lies as a file; without it segments are among the targets.
     known: paths of segments that were accepted before with these very bytes (by their hash) and record, whose
     order need not be looked at again. environment: of the store; whose keys must be sound, and be there.
+    succession: of the rules that were in force on this unit; by default there were none.
     """
     try:
         # 1. Keys and authorities, 2. rules: canonical, counted, not empty; each key sound enough to be asked.
@@ -96,6 +100,7 @@ def accept(
         _check_keys(believed.keys)
         _check_authorities(believed.authorities)
         bundles = decode_bundles(_present(targets, RULES_PATH))
+        _check_succession(bundles, succession)
         # 3. The index, 4. every segment that it names, and what keys ask of them.
         segments = list_segments(_present(targets, REVOCATION_INDEX_PATH))
         for record in segments:
@@ -132,6 +137,18 @@ def _check_allowed(keys: tuple[KeyRecord, ...], segments: tuple[SegmentRecord, .
         raise _refused(
             f"{KEYS_PATH}: KID {kid.hex()} has certificates that stay good, and no segment lists them"
         )
+
+
+def _check_succession(bundles: tuple[RuleBundle, ...], succession: Succession) -> None:
+    """Raise RefusedError where rules come that must not follow: an older version, and no word of why."""
+    try:
+        succession.check(bundles)
+    except SuccessionError as error:
+        raise RefusedError(
+            f"{RULES_PATH}: {error}; the list is refused as a whole and the one in force stays. "
+            "The publisher must be told",
+            Alarm.ROLLBACK if error.older else Alarm.CONTENT,
+        ) from error
 
 
 def _check_one_word(published: PublishedKeys) -> None:

@@ -17,7 +17,8 @@ The rules this module keeps:
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -51,6 +52,14 @@ class Verbs:
         self.parser.add_argument("--version", action="version", version=f"{command} {version('vaxgate')}")
         self._verbs = self.parser.add_subparsers(title="verbs", required=True, metavar="VERB")
 
+    def group(self, name: str, words: str, example: str, runs: Mapping[str, Run]) -> Verbs:
+        """A verb that has verbs of its own. runs: what carries out each of those."""
+        inner = copy(self)
+        inner._command, inner._runs = f"{self._command} {name}", runs
+        inner.parser = self._parser(name, words, example, ())
+        inner._verbs = inner.parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+        return inner
+
     def add(
         self, name: str, words: str, example: str, *more: argparse.ArgumentParser, description: str = ""
     ) -> argparse.ArgumentParser:
@@ -60,16 +69,27 @@ class Verbs:
         are shown as they are. more: options that it shares with some verbs. description: in place of words,
         where there is more to say.
         """
-        verb = self._verbs.add_parser(
+        verb = self._parser(name, words, example, (*self._common, *more), description)
+        verb.set_defaults(run=self._runs[name])
+        return verb
+
+    def _parser(
+        self,
+        name: str,
+        words: str,
+        example: str,
+        parents: Sequence[argparse.ArgumentParser],
+        description: str = "",
+    ) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = self._verbs.add_parser(
             name,
-            parents=[*self._common, *more],
+            parents=parents,
             help=words,
             description=description or words[0].upper() + words[1:] + ".",
             epilog=f"example:\n  {self._command} {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        verb.set_defaults(run=self._runs[name])
-        return verb
+        return parser
 
 
 def options() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ The rules this module keeps:
   goes wrong is the parent's to report.
 
     {"do": "index", "staged": "…"}           → {"segments": ["revocation/….seg", …]}
-    {"do": "build", "staged": "…", …}        → {"counts": {"trust": 2, …}}
+    {"do": "build", "staged": "…", …}        → {"counts": {"trust": 2, …}, "rule_floors": {…}}
     {"do": "try", "store": "…", …}           → {"tried": 4, "withdrawn": [["kid", "spki"]], …}
 
 The parent's side is :mod:`trustsync.isolation`.
@@ -29,7 +29,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from verifier.policy.bundle import RuleBundle
 
 # Bytes of address space beside what is mapped: a list of 20,000 keys with certificates takes about a third.
 MEMORY = 768 << 20
@@ -91,15 +94,24 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
     from trustsync import content, generation
     from trustsync.acceptance import accept
     from trustsync.environments import Environment
+    from trustsync.rule_floors import read_floors, write_floors
     from trustsync.sets import TargetSet
+    from trustsync.succession import Succession
 
     staged = Path(request["staged"])
     documents = _Documents(staged, tuple(request["documents"]))
+    before = request["rules_before"]
+    succession = Succession(
+        read_floors(request["rule_floors"]),
+        datetime.fromisoformat(request["signed_at"]),
+        () if before is None else _rules_in(Path(before)),
+    )
     accepted = accept(
         documents,
         segment_file=lambda path: generation.target_file(staged, path),
         known=frozenset(request["known"]),
         environment=Environment(request["environment"]),
+        succession=succession,
     )
     counts = {
         "trust": len(accepted.keys) + len(accepted.authorities),
@@ -119,7 +131,17 @@ def _build(request: Mapping[str, Any]) -> dict[str, Any]:
     }
     kept = {path: documents[path] for path in content.DOCUMENTS if path in documents}
     content.write_content(staged / generation.DATABASE, accepted, kept, sets)
-    return {"counts": counts}
+    return {"counts": counts, "rule_floors": write_floors(succession.after(accepted.bundles))}
+
+
+def _rules_in(file: Path) -> tuple[RuleBundle, ...]:
+    """The bundles of a list that was accepted; none where this release cannot read them any more."""
+    from verifier.policy.bundle_json import BundleError, decode_bundles
+
+    try:
+        return decode_bundles(file.read_bytes())
+    except BundleError:
+        return ()
 
 
 def _try(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from typing import Any
 
 from trustsync.environments import Environment
 from trustsync.errors import Alarm, StoreError
+from trustsync.rule_floors import Floors, read_floors
 from verifier.clocks import ClockKnowledge, Reading
 
 STATE_NAME = "state.db"
@@ -84,7 +85,8 @@ class StoreState:
     clock: what is known of time, the floor in it. active: the generation in force; previous: the one before
     it, kept whole. last_error: in words, ``None`` after a success. next_try: ``None`` while nothing schedules
     one. failures: in a row. denied: keys that stay withdrawn. operations: the newest first, at most
-    ``MAX_OPERATIONS``. environment: what the store is for; ``None`` where no store was made yet.
+    ``MAX_OPERATIONS``. environment: what the store is for; ``None`` where no store was made yet. rule_floors:
+    below which versions rules were not to be taken when the list in force was accepted.
     """
 
     clock: ClockKnowledge = field(default_factory=ClockKnowledge)
@@ -98,6 +100,7 @@ class StoreState:
     denied: frozenset[Denial] = frozenset()
     operations: tuple[Operation, ...] = ()
     environment: Environment | None = None
+    rule_floors: Floors = field(default_factory=dict)
 
     @property
     def floor(self) -> datetime | None:
@@ -126,8 +129,11 @@ STATE_COLUMNS = {
     "confirmed": "TEXT",
     "environment": "TEXT",
     "kept": "TEXT",
+    "rule_floors": "TEXT",
     "seal": "TEXT",
 }
+# Columns that came later: a row of before was sealed without them.
+_LATER = {"kept", "rule_floors"}
 
 
 def read_state(path: Path) -> StoreState | None:
@@ -212,7 +218,11 @@ def seal_of(row: Mapping[str, Any]) -> str:
     """SHA-256 over the row's values. SQLite does not notice a flipped bit in a value, and a floor in the year
     2069 would be a unit that is out for good.
     """
-    said = [[name, row[name]] for name in STATE_COLUMNS if name != "seal" and (name != "kept" or row[name])]
+    said = [
+        [name, row[name]]
+        for name in STATE_COLUMNS
+        if name != "seal" and (name not in _LATER or row[name] is not None)
+    ]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -283,6 +293,7 @@ def state_in(connection: sqlite3.Connection) -> StoreState:
         ),
         # A store of the release before has no word for it: there was production alone.
         environment=Environment(found["environment"] or Environment.PRODUCTION),
+        rule_floors=read_floors(json.loads(found["rule_floors"] or "{}")),
     )
 
 

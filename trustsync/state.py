@@ -9,6 +9,7 @@ The rules this module keeps:
   make the old list young.
 * What the store is for, production or training, is written when it is made, and never again.
 * A key that was once seen withdrawn is denied here from then on, see :class:`trustsync.facts.Denial`.
+* Which versions of rules were in force here is kept too, see :mod:`trustsync.succession`.
 
     state = StateDatabase(path)                     # the sync, which holds the store's lock
     state.keep_metadata(proven, floor=instant)
@@ -32,9 +33,10 @@ from trustsync.database import transaction
 from trustsync.environments import Environment
 from trustsync.errors import Alarm, DamagedError, RefusedError, StoreError
 from trustsync.facts import STATE_COLUMNS, Denial, Slot, StoreState, check_kept, kept_of, seal_of, state_in
+from trustsync.rule_floors import NO_FLOORS, Floors, write_floors
 from verifier.clocks import ClockKnowledge, Reading, confirm, note
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # What SQLite says of the machine round the file, and not of the file.
 _PASSING = frozenset(
     {
@@ -191,16 +193,18 @@ class StateDatabase:
         before_was_whole: bool = True,
         withdrawn: Iterable[Denial] = (),
         reinstated: Iterable[Denial] = (),
+        rule_floors: Floors = NO_FLOORS,
     ) -> None:
         """Put a generation in force, in one transaction with everything that is true from then on.
 
         before_was_whole: whether the generation that was in force may stand in for this one; otherwise the
-        one before it stays. withdrawn, reinstated: keys that the new list says this of.
+        one before it stays. withdrawn, reinstated: keys that the new list says this of. rule_floors: as they
+        are with the new list's rules.
         """
         with self._change():
             if before_was_whole:
                 self._set_previous(state_in(self._db).active)
-            self._set(active=new.number, digest=new.digest)
+            self._set(active=new.number, digest=new.digest, rule_floors=json.dumps(write_floors(rule_floors)))
             for key in reinstated:
                 self._db.execute("DELETE FROM denied WHERE kid = ? AND spki = ?", [key.kid, key.spki])
             for key in withdrawn:
@@ -341,7 +345,7 @@ class StateDatabase:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found == SCHEMA_VERSION:
             return
-        if found not in (0, 1):
+        if found not in range(SCHEMA_VERSION):
             raise StoreError(
                 f"{self._path}: written by another release (form {found}, this one reads {SCHEMA_VERSION}); "
                 "nothing was changed. Use that release, or start with an empty store"
@@ -351,7 +355,7 @@ class StateDatabase:
                 self._db.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns}, PRIMARY KEY ({key}))")
             there = {row[1] for row in self._db.execute("PRAGMA table_info(state)")}
             for name, kind in STATE_COLUMNS.items():
-                if name not in there:  # a database of the release before this one
+                if name not in there:  # a database of an earlier release
                     self._db.execute(f"ALTER TABLE state ADD COLUMN {name} {kind}")
             if self._db.execute("INSERT OR IGNORE INTO state (id) VALUES (1)").rowcount:
                 self._set(environment=environment.value)

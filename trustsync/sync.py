@@ -17,6 +17,7 @@ The rules this module keeps:
 * Time for TUF is ``now``, but never before the clock floor, which only signed or authenticated time raises.
 * Whether data may be installed and how old they are stay two questions: see :mod:`trustsync.state`.
 * A store is for production or for training, as it was made; whoever asks for the other one gets nothing.
+* An older version of a rule set follows a newer one only where it is signed as a roll-back.
 * A folder that somebody carries here goes the same way as the network; only its grace differs.
 
     config = SyncConfig(url="http://127.0.0.1:8000", root=root_bytes, store=trust_dir())
@@ -58,8 +59,9 @@ from trustsync.fetcher import Fetcher, Limits, RepositoryFetcher
 from trustsync.folder import FolderFetcher
 from trustsync.generation import Inspection
 from trustsync.isolation import Checker, try_slot
-from trustsync.layout import DOCUMENTS, OPTIONAL, check_size
+from trustsync.layout import DOCUMENTS, OPTIONAL, RULES_PATH, check_size
 from trustsync.recovery import note_floor, prove, rebuild, write_metadata
+from trustsync.rule_floors import read_floors, write_floors
 from trustsync.seed import read_seed
 from trustsync.sets import TargetSet, read_sets
 from trustsync.state import StateDatabase
@@ -249,13 +251,16 @@ class _Run:
                 # S5.
                 self.say("checking the content")
                 known = self._known_segments(held, segments)
-                checker.ask(
+                built = checker.ask(
                     "build",
                     staged=str(self.staged),
                     documents=list(documents),
                     known=sorted(known),
                     sets=_said(sets),
                     environment=self.config.environment,
+                    signed_at=signed.isoformat(),
+                    rule_floors=write_floors(self.before.rule_floors),
+                    rules_before=self._rules_before(held),
                 )
                 # S6.
                 self.say("writing to the card")
@@ -276,6 +281,7 @@ class _Run:
             before_was_whole=held is not None and not held.faults,
             withdrawn=_denials(tried["withdrawn"]),
             reinstated=_denials(tried["reinstated"]),
+            rule_floors=read_floors(built["rule_floors"]),
         )
         self.say(f"generation {number} is in force")
         # S9.
@@ -390,6 +396,27 @@ class _Run:
         if held.faults:
             self.say(f"the list in force is damaged and will be repaired: {', '.join(held.faults)}")
         return held
+
+    def _rules_before(self, held: Inspection | None) -> str | None:
+        """The file of the rules by which this unit judged until now; ``None`` where none is whole."""
+        if held is not None:
+            directory, faults = self._held_directory(held), held.faults
+            whole = f"{generation.TARGETS}/{RULES_PATH}" not in faults
+        else:
+            directory, whole = self._seed_directory()
+        return str(generation.target_file(directory, RULES_PATH)) if whole else None
+
+    def _seed_directory(self) -> tuple[Path, bool]:
+        """Where the list lies by which a unit judges that has never synced, and whether it counts."""
+        try:
+            seed = read_seed(self.config.seed) if self.before.active is None else None
+            if seed is not None:
+                directory = generation.directory_of(seed.directory, seed.slot.number)
+                prove(directory, self.config.root, self.config.environment)
+                return directory, True
+        except StoreError as error:
+            self.say(f"the seed is not used: {error}")
+        return self.store, False
 
     def _documents(self, repository: Repository) -> dict[str, TargetFile]:
         """What is signed about every document that there is."""

@@ -45,6 +45,7 @@ from verifier.trust import (
     TrustList,
     country_scope,
 )
+from verifier.vocabulary import YELLOW_FEVER
 from verifier.wire.envelope import Claims
 
 
@@ -254,7 +255,11 @@ def gap_findings(scopes: Sequence[bytes], trust: TrustList, now: datetime | None
 def event_findings(event: Event, time: TimeBounds) -> list[Finding]:
     """What an event says against its own certificate, whatever the rules are."""
     match event:
-        case Vaccination() | Prophylaxis():
+        case Vaccination():
+            # against yellow fever for life since 11 July 2016, whatever an older paper says (IHR Annex 7)
+            end = None if event.disease == YELLOW_FEVER else event.valid_until
+            return _given(event.given, time) + _own_period(event.valid_from, end, time)
+        case Prophylaxis():
             return _given(event.given, time) + _own_period(event.valid_from, event.valid_until, time)
         case Recovery():
             return _own_period(None, event.valid_until, time)  # from when it counts is a rule's matter

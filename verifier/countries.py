@@ -26,6 +26,7 @@ TTOTT TUNTN TURTR TUVTV TWNTW TZATZ UGAUG UKRUA UMIUM URYUY USAUS UZBUZ VATVA VC
 VIRVI VNMVN VUTVU WLFWF WSMWS YEMYE ZAFZA ZMBZM ZWEZW
 """
 _ALPHA2_OF = {pair[:3]: pair[3:] for pair in _PAIRS.split()}
+ALL = tuple(sorted(_ALPHA2_OF.values()))
 # EU usage, Kosovo's provisional code, and the reference issuer's own pair of user-assigned codes
 _ALIASES = {"EL": "GR", "UK": "GB", "XKX": "XK", "XXV": "XV"}
 _ALPHA3_OF = {alpha2: alpha3 for alpha3, alpha2 in _ALPHA2_OF.items()} | {"XV": "XXV", "XK": "XKX"}

@@ -7,6 +7,7 @@ The rules this module keeps:
 * Missing rules are CHECK, never PASS: "no rule in force" is not "nothing asked".
 * Rules judge the certificates of one traveller together, and only those against which nothing speaks: a
   document that failed is answered by itself.
+* Name and birth date are held against the travel document where one was read.
 * A verdict names what it rests on: the list and its age, the clock, the bundle, the order of the post.
 
     verdict = decide(assess(text, trust=trust, now=now), Policy(bundle, context))
@@ -19,13 +20,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from verifier import checks
+from verifier import checks, identity
 from verifier.assessment import Assessment
 from verifier.certificate import Certificate, Family
 from verifier.duties import Duty, DutyCode
 from verifier.families import DOMESTIC
 from verifier.policy.bundle import Asks, RuleBundle, is_over
-from verifier.policy.context import DEFAULT, Context
+from verifier.policy.context import DEFAULT, Context, Profile
 from verifier.policy.judging import Ruled, Shown, compiled, rule_on
 from verifier.policy.national import rule_nationally
 from verifier.reasons import Finding, Reason, State, finding, state_of, worst_first
@@ -85,6 +86,11 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
             findings += [found for found in each.findings if found.state is State.CHECK]
         found, ruled = _by_rules(shown, policy, assessment.time, assessment.now)
         findings += found
+        findings += identity.findings(
+            assessment.certificate.holder,
+            policy.context.traveller,
+            gate=policy.context.profile is Profile.GATE,
+        )
     elif state_of(findings) is State.PASS:
         # nothing was proven and nothing was found: that is no answer, and whatever led here is ours
         findings.append(finding(Reason.UNIT_FAULT, "no certificate and no reason"))
@@ -171,26 +177,40 @@ def _by_rules(
     shown: Sequence[Assessment], policy: Policy, time: TimeBounds, now: datetime | None
 ) -> tuple[list[Finding], tuple[Ruled, ...]]:
     """What the bundle in force and the post's order make of these certificates; the last is the one that is
-    judged.
+    judged. Of each that there is, one Ruled, in this order.
     """
+    found, ruled = _by_bundle(shown, policy, time, now)
+    if policy.order is not None:
+        # An order stands beside the rules of the country: it is asked also where these are missing or over.
+        one = _ruled(_fit(shown, policy.order), policy.order, policy.context, time)
+        found, ruled = [*found, *one.findings], (*ruled, one)
+    return found, ruled
+
+
+def _by_bundle(
+    shown: Sequence[Assessment], policy: Policy, time: TimeBounds, now: datetime | None
+) -> tuple[list[Finding], tuple[Ruled, ...]]:
     bundle = policy.bundle
     if bundle is None:
         return [finding(Reason.RULES_MISSING)], ()
     if now is not None and is_over(bundle, now):
-        return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")], ()
-    found = []
+        return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")], (Ruled(),)
     if shown:
         assert shown[-1].certificate is not None
-        found = _unfit(shown[-1].certificate, bundle)
-    if found:
-        return found, ()
-    fit = [
+        unfit = _unfit(shown[-1].certificate, bundle)
+        if unfit:
+            return unfit, (Ruled(),)
+    ruled = _ruled(_fit(shown, bundle), bundle, policy.context, time)
+    return list(ruled.findings), (ruled,)
+
+
+def _fit(shown: Sequence[Assessment], bundle: RuleBundle) -> list[Shown]:
+    """The certificates that a bundle speaks of."""
+    return [
         Shown(each.certificate, each.recognition)
         for each in shown
         if each.certificate is not None and not _unfit(each.certificate, bundle)
     ]
-    ruled = [_ruled(fit, each, policy.context, time) for each in (bundle, policy.order) if each is not None]
-    return [each for one in ruled for each in one.findings], tuple(ruled)
 
 
 def _ruled(shown: Sequence[Shown], bundle: RuleBundle, context: Context, time: TimeBounds) -> Ruled:

@@ -1,7 +1,8 @@
 """The object that answers one code, as scripts read it (one JSON object a line).
 
 Field names are a contract with integrators: adding is free, renaming breaks their pipelines. Nothing that
-a certificate says stands in it unless claims were asked for.
+a certificate says stands in it unless claims were asked for; but a rule that is not met says why, and that
+may name a date or a number of doses.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from verifier.assessment import Assessment
 from verifier.certificate import Family
 from verifier.families import FORMS, shown_kid
 from verifier.opening import OpenedCode
+from verifier.policy.bundle import RuleBundle
 from verifier.reading import Checks, Reading, read_checks
-from verifier.reasons import State
+from verifier.reasons import Finding, State
 from verifier.trust import ClockState
 from verifier.verdict import Verdict
 
@@ -45,9 +47,9 @@ class Judged:
     environment: Environment = Environment.PRODUCTION
 
 
-def judge(code: str | bytes | OpenedCode, basis: Basis) -> Judged:
-    """Judge one code and report on each of its checks."""
-    done = judging.judge(code, basis)
+def judge(code: str | bytes | OpenedCode, basis: Basis, earlier: Sequence[Assessment] = ()) -> Judged:
+    """Judge one code and report on each of its checks. earlier: of the same person, shown before it."""
+    done = judging.judge(code, basis, earlier)
     micros = {**done.micros, "total": sum(done.micros.values())}
     # a clock that is behind what the unit has proof of judges no time, in the report as in the verdict
     now = None if basis.clock is ClockState.UNSYNCED else basis.now
@@ -101,7 +103,7 @@ def answer(
         "input": kind,
         "family": reading.family or verdict.family,  # the payload may tell more than the container
         "state": verdict.state,
-        "reasons": [{"code": f.code, "detail": f.detail} for f in verdict.reasons],
+        "reasons": [_reason(found) for found in verdict.reasons],
         "duties": [_without_none(asdict(duty)) for duty in verdict.duties],
         "checks": asdict(replace(reading.checks, picture=picture)),
         "issuer": {
@@ -112,9 +114,7 @@ def answer(
         },
         "list": _list(verdict, judged.environment),
         "clock": verdict.clock,
-        "rules": {"bundle": verdict.bundle.name, "version": verdict.bundle.version}
-        if verdict.bundle
-        else None,
+        "rules": _rules(verdict),
         "micros": micros,
     }
     if text is not None:
@@ -125,6 +125,33 @@ def answer(
             out["payload"] = plain(reading.whole)  # the container's claims round it
         out["issued_at"], out["expires_at"] = plain(reading.issued_at), plain(reading.expires_at)
     return out
+
+
+def detail_of(found: Finding) -> str:
+    """The cause of a finding in a few words: what a rule says to people, where it says something."""
+    note = found.note or {}
+    return note.get("en") or note.get("vi") or found.detail
+
+
+def _reason(found: Finding) -> dict[str, Any]:
+    return {"code": found.code, "detail": detail_of(found)} | (
+        {"note": {language: found.note.get(language) for language in ("vi", "en")}} if found.note else {}
+    )
+
+
+def _rules(verdict: Verdict) -> dict[str, Any] | None:
+    """What it was judged by; an order of the post stands beside the bundle."""
+    if verdict.bundle is None and verdict.order is None:
+        return None
+    order = {} if verdict.order is None else {"order": _bundle(verdict.order)}
+    return _bundle(verdict.bundle) | order
+
+
+def _bundle(bundle: RuleBundle | None) -> dict[str, Any]:
+    return {
+        "bundle": None if bundle is None else bundle.name,
+        "version": None if bundle is None else bundle.version,
+    }
 
 
 def _kid(kid: bytes | None, family: Family | None) -> str | None:

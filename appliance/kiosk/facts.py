@@ -5,43 +5,42 @@ The rules this module keeps:
 * A name is a stranger's text: control and direction characters are taken out, its length is bounded, and it
   is shown as text and never as markup.
 * Name and birth date are shown for comparison with the passport: a signature says nothing about the bearer.
+* Of several persons each stands on a line of its own, with its own state; no name stands under another's
+  colour.
 * An issuer that is named by an address is shown as its host, the part that tells who it is; never as a link.
-* A text of a code, an identifier or a diagnosis is never among the facts.
-* A list that is out of date is said with its age, what to do about it, and whom to call.
+* A text of a code, an identifier or a result of a test is never among the facts.
+* A list that is out of date is said with its age, what to do about it, and whom to call. A result names the
+  rules by which it was judged.
 
     facts = of_verdict(verdict)
     facts["state"], facts["headline"]["vi"], facts["holder"]["name"]
+    without_person(facts)["holder"]               # None
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta, tzinfo
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
-from appliance.kiosk.texts import ADVICE, AGED, FAMILIES, RECOGNISED, UNITS, WAITING
+from appliance.kiosk.journey import asks_of
+from appliance.kiosk.papers import document_facts, holder_facts, identity_facts, shown_of, traveller_facts
+from appliance.kiosk.plain import MAX_NAME, Facts, Texts, plain
+from appliance.kiosk.standing import bundle_facts, words_of
+from appliance.kiosk.texts import ADVICE, AGED, DOOR, FAMILIES, PEOPLE, READ, RECOGNISED, UNITS, WAITING
 from appliance.signals import SAYINGS, Signal, signal_of
-from appliance.supply import Snapshot
-from verifier.certificate import Certificate
 from verifier.countries import alpha2
 from verifier.duties import Duty, DutyCode
-from verifier.policy.bundle import in_force
+from verifier.identity import IdentityMatch, Traveller, match_identity
+from verifier.policy.context import DEFAULT, Context, Profile
+from verifier.policy.explain import texts_of
 from verifier.reasons import CATALOGUE, Finding, Reason, State
 from verifier.recognition import RecognitionClass
-from verifier.times import told, written
-from verifier.trust import ClockState, ListState
+from verifier.times import DESK_ZONE, told
+from verifier.trust import ListState
 from verifier.verdict import Verdict
 
-Facts = dict[str, Any]
-Texts = dict[str, str]  # by language
-
-MAX_NAME = 80
 MAX_ISSUER = 48
-MAX_MARKS = 4  # combining marks on one letter; Vietnamese needs two
 
 DUTY_TEXTS: dict[DutyCode, tuple[str, str]] = {
     DutyCode.ISOLATE: ("Cách ly {days} ngày", "Isolate for {days} days"),
@@ -51,28 +50,6 @@ DUTY_TEXTS: dict[DutyCode, tuple[str, str]] = {
     DutyCode.AIRSIDE_ONLY: ("Chỉ ở khu vực cách ly sân bay", "Airside only"),
     DutyCode.SECOND_CHECK: ("Cần người thứ hai kiểm tra", "A second person must check"),
 }
-
-
-def plain(text: str, limit: int = MAX_NAME) -> str:
-    """A stranger's text, safe to show on one line.
-
-    Control, format and direction characters, unpaired surrogates and private ones are taken out, runs of
-    blanks become one, piles of combining marks are cut, and the length is bounded with an ellipsis.
-    """
-    out: list[str] = []
-    marks = 0
-    for char in unicodedata.normalize("NFC", text[: limit * 16]):
-        kind = unicodedata.category(char)
-        if kind in ("Zs", "Zl", "Zp") or char in "\t\r\n\v\f":
-            out.append(" ")
-            continue
-        if kind[0] == "C":
-            continue
-        marks = marks + 1 if kind[0] == "M" else 0
-        if marks <= MAX_MARKS:
-            out.append(char)
-    line = re.sub(" +", " ", "".join(out)).strip()
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def of_signal(signal: Signal) -> Facts:
@@ -90,13 +67,48 @@ def of_signal(signal: Signal) -> Facts:
         "call": None,
         "duties": [],
         "parts": None,
+        "people": [],
         "holder": None,
+        "traveller": None,
+        "identity": None,
+        "door": None,
+        "certificates": [],
+        "ways": [],
         "family": None,
         "document": None,
         "issuer": None,
         "recognition": None,
+        "bundle": None,
+        "order": None,
+        "asks": [],
+        "explained": False,
         "last": None,
     }
+
+
+# What is about a person, and what stands in its place once that is taken away.
+_PERSONAL: Facts = {
+    "people": [],
+    "holder": None,
+    "traveller": None,
+    "identity": None,
+    "certificates": [],
+    "ways": [],
+    "asks": [],
+    "explained": False,
+    "last": None,
+}
+
+
+def is_personal(facts: Facts) -> bool:
+    """Whether somebody's name stands among the facts."""
+    return any(facts[name] for name in ("people", "holder", "traveller", "last"))
+
+
+def without_person(facts: Facts) -> Facts:
+    """The same answer with nothing of a person in it; a rule's note may tell a date of theirs."""
+    reasons = [{**each, "note": None} for each in facts["reasons"]]
+    return {**facts, **_PERSONAL, "reasons": reasons}
 
 
 def of_waiting(have: int, count: int) -> Facts:
@@ -121,6 +133,7 @@ def of_findings(
             "code": found.code.value,
             "state": None if found.state is None else found.state.value,
             "text": said(found),
+            "note": None if found.note is None else words_of(texts_of(found.note)),
         }
         for found in findings
     ]
@@ -128,12 +141,13 @@ def of_findings(
         facts["headline"] = facts["reasons"][0]["text"]
     facts["advice"] = _advice(signal, findings, list_state)
     if any(found.code is Reason.LIST_EXPIRED for found in findings):
-        words = ADVICE["call" if phone else "call_nobody"]
-        facts["call"] = {
-            "phone": phone or None,
-            "text": {lang: text.format(phone=phone) for lang, text in words.items()},
-        }
+        facts["call"] = _call(phone)
     return facts
+
+
+def _call(phone: str) -> Facts:
+    words = ADVICE["call" if phone else "call_nobody"]
+    return {"phone": phone or None, "text": {lang: text.format(phone=phone) for lang, text in words.items()}}
 
 
 def said(found: Finding) -> Texts:
@@ -165,8 +179,17 @@ def _advice(signal: Signal, findings: Iterable[Finding], list_state: ListState |
     return [ADVICE[word] for word in words]
 
 
-def of_verdict(verdict: Verdict, *, phone: str = "") -> Facts:
-    """The facts of a verdict. phone: whom to call about a list that is out of date."""
+def of_verdict(
+    verdict: Verdict,
+    *,
+    phone: str = "",
+    context: Context = DEFAULT,
+    zone: tzinfo = DESK_ZONE,
+    today: date | None = None,
+) -> Facts:
+    """The facts of a verdict. phone: whom to call about a list that is out of date. context: of the journey
+    by which it was judged. zone: of the desk, today: its calendar day.
+    """
     signal = signal_of(verdict.state)
     facts = of_findings(signal, verdict.reasons, phone=phone, list_state=verdict.list_state)
     facts["duties"] = [_duty(duty) for duty in verdict.duties]
@@ -175,10 +198,86 @@ def of_verdict(verdict: Verdict, *, phone: str = "") -> Facts:
     family = verdict.family if certificate is None else certificate.family
     if family is not None:
         facts["family"], facts["document"] = family.value, FAMILIES[family]
+    match: IdentityMatch | None = None
     if certificate is not None:
-        facts["holder"] = _holder(certificate)
+        facts["holder"] = holder_facts(certificate.holder)
         facts["issuer"] = issuer_name(certificate.issuer or certificate.key.country or "") or None
         facts["recognition"] = _recognition(verdict.recognition)
+        if context.traveller is not None:
+            match = match_identity(certificate.holder, context.traveller)
+            facts["identity"] = identity_facts(match)
+    if context.traveller is not None:
+        facts["traveller"] = traveller_facts(context.traveller)
+    if context.profile is Profile.GATE:
+        facts["door"] = _door(verdict, match)
+    facts["certificates"] = document_facts(shown_of(verdict.shown, certificate), zone)
+    facts["bundle"], facts["order"] = bundle_facts(verdict.bundle), bundle_facts(verdict.order)
+    if verdict.ruled:
+        facts["ways"] = _ways(verdict)
+        facts["asks"] = asks_of(verdict, context, today)
+    facts["explained"] = verdict.bundle is not None
+    return facts
+
+
+def _ways(verdict: Verdict) -> list[Facts]:
+    """By which way each requirement was met, or came nearest to it (SC-T17)."""
+    return [
+        {
+            "requirement": taken.requirement.identifier,
+            "way": taken.branch.identifier,
+            "met": taken.answer.name == "MET",
+            "text": words_of(texts_of(taken.branch.texts, taken.branch.identifier)),
+        }
+        for ruled in verdict.ruled
+        for taken in ruled.taken
+        if taken.branch is not None
+    ]
+
+
+def _door(verdict: Verdict, match: IdentityMatch | None) -> Facts:
+    """Whether a gate opens: for PASS with a passport that is the holder's, and for nothing else (SC-N25)."""
+    if verdict.state is not State.PASS:
+        word = "shut"
+    elif match is None:
+        word = "place_passport"
+    else:
+        word = "open" if match.opens_gate else "shut"
+    return {"open": word == "open", "text": DOOR[word]}
+
+
+def of_people(verdicts: Sequence[Verdict], *, phone: str = "", gate: bool = False) -> Facts:
+    """The facts of several persons in view at once: a line for each, and the worst state above them.
+
+    Nobody's name stands under that state: each line has its own (SC-C05, SC-O03). gate: where nobody looks,
+    so that nothing opens for several.
+    """
+    worst = max(verdicts, key=lambda one: _WORSE.index(one.state))
+    signal = signal_of(worst.state)
+    facts = of_signal(signal)
+    facts["headline"] = {lang: text.format(n=len(verdicts)) for lang, text in PEOPLE.items()}
+    facts["people"] = [_line(one) for one in verdicts]
+    facts["bundle"], facts["order"] = bundle_facts(worst.bundle), bundle_facts(worst.order)
+    facts["door"] = {"open": False, "text": DOOR["one_by_one"]} if gate else None
+    if any(found.code is Reason.LIST_EXPIRED for one in verdicts for found in one.reasons):
+        facts["call"] = _call(phone)
+    return facts
+
+
+_WORSE = (State.RESCAN, State.PASS, State.CHECK, State.OUT, State.FAIL)
+
+
+def _line(verdict: Verdict) -> Facts:
+    """One person among several."""
+    facts = of_verdict(verdict)
+    saying = ("state", "sign", "colour", "word", "headline", "reasons", "duties", "document", "holder")
+    return {name: facts[name] for name in saying}
+
+
+def of_traveller(traveller: Traveller) -> Facts:
+    """The facts while a travel document was read and its holder's certificate is waited for."""
+    facts = of_signal(Signal.READY)
+    facts["headline"] = READ
+    facts["traveller"] = traveller_facts(traveller)
     return facts
 
 
@@ -204,18 +303,6 @@ def issuer_name(text: str) -> str:
     return host if len(host) <= MAX_ISSUER else "…" + host[1 - MAX_ISSUER :]
 
 
-def _holder(certificate: Certificate) -> dict[str, str]:
-    """Name and birth date as the officer compares them; the passport's form of the name beside it."""
-    holder = certificate.holder
-    name = plain(f"{holder.surname} {holder.given}")
-    passport = plain("<<".join(part for part in (holder.surname_icao, holder.given_icao) if part))
-    return {
-        "name": name or plain(passport.replace("<", " ")),
-        "passport_name": passport,
-        "birth_date": plain(holder.birth_date, 24),
-    }
-
-
 def _duty(duty: Duty) -> Facts:
     vi, en = DUTY_TEXTS[duty.code]
     numbers = {"days": duty.days, "day": duty.day, "within_hours": duty.within_hours}
@@ -233,43 +320,13 @@ def _filled(text: str, numbers: dict[str, int]) -> str:
     return text
 
 
+# What stays of a result on the ready page: its own state beside its own name, and what can be asked of it.
+_KEPT = (
+    *("state", "sign", "colour", "word", "headline", "reasons", "duties", "holder", "traveller", "identity"),
+    *("certificates", "ways", "document", "issuer", "recognition", "bundle", "order", "asks", "explained"),
+)
+
+
 def as_last(facts: Facts) -> Facts:
-    """What stays of a result on the ready page until it is cleared: its own state beside its own name."""
-    kept = ("state", "sign", "colour", "word", "headline", "holder", "document", "issuer", "recognition")
-    return {name: facts[name] for name in kept}
-
-
-def of_standing(snapshot: Snapshot | None, now: datetime, clock: ClockState | None, zone: ZoneInfo) -> Facts:
-    """What stands below every result: list, clock and rules; ``None`` for what there is not."""
-    if snapshot is None or clock is None:
-        return {"list": None, "clock": None, "rules": None}
-    state = snapshot.trust.state(now, clock)
-    bundle = in_force(snapshot.bundles, now)
-    return {
-        "list": {
-            "state": None if state is None else state.value,
-            "signed_at": written(snapshot.signed_at.replace(microsecond=0)),
-            "age_s": int((now - snapshot.signed_at).total_seconds()),
-            "date": f"{snapshot.signed_at.astimezone(zone):%d/%m/%Y %H:%M}",
-            "sets": {
-                name: {
-                    "version": part.version,
-                    "age_s": part.signed_at and int((now - part.signed_at).total_seconds()),
-                    "expires": written(part.expires),
-                    "count": part.count,
-                }
-                for name, part in snapshot.sets.items()
-            },
-        },
-        "clock": {
-            "state": clock.value,
-            "now": written(now.replace(microsecond=0)),
-            "text": f"{now.astimezone(zone):%H:%M · %d/%m/%Y}",
-        },
-        "rules": bundle
-        and {
-            "bundle": bundle.name,
-            "version": bundle.version,
-            "title": {lang: bundle.texts.get(lang, bundle.name) for lang in ("vi", "en")},
-        },
-    }
+    """What stays of a result on the ready page until it is cleared."""
+    return {name: facts[name] for name in _KEPT}

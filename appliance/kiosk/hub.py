@@ -1,14 +1,16 @@
-"""The hub: where the gate leaves what the page shows, and every page waits for it.
+"""The hub: where the gate leaves what the page shows, every page waits for it, and taps wait for the gate.
 
 The rules this module keeps:
 
 * Only the latest facts are kept. A page that was away gets them first; nothing is queued, nothing piles up.
 * Ids rise by one with each change, so a page can tell a repetition from news.
 * A unit in training says so with everything it tells, and counts no result.
-* Name and birth date leave by the clock, whether or not anybody looks, and at once when new facts come.
+* Whatever is about a person leaves by the clock, whether or not anybody looks, and at once when new facts
+  come; "why?" is computed when somebody asks, and goes with it.
+* A few taps wait for the gate's next round; more are refused. What waits goes when the hub is closed.
 
     hub = Hub(clear_s=15)
-    hub.publish(of_verdict(verdict))
+    hub.publish(of_verdict(verdict), why=lambda: explained(verdict))
     facts = hub.wait(after=facts["id"], timeout=2.0)   # None: nothing new
 """
 
@@ -16,12 +18,18 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from appliance.kiosk.facts import Facts, as_last, of_signal
+from appliance.kiosk.facts import as_last, is_personal, of_signal, without_person
+from appliance.kiosk.journey import TELLABLE
+from appliance.kiosk.plain import Facts
+from appliance.kiosk.taps import Tap
 from appliance.kiosk.trust import TrustPage
 from appliance.signals import Signal
+
+MAX_TAPS = 8  # that wait for the gate; it hears them several times a second
 
 
 class Hub:
@@ -52,15 +60,27 @@ class Hub:
         self._facts: Facts = of_signal(Signal.BOOT)
         self._standing: Facts = {"list": None, "clock": None, "rules": None}
         self._personal_until: float | None = None
+        self._why: Callable[[], Facts] | None = None
+        self._taps: deque[Tap] = deque()
         self._closed = False
+        # What the page may tell of a journey: where it goes is the site's to say, unless it flies elsewhere.
+        self.tellable = TELLABLE - {"country"}
+        self._journey: Callable[[], Facts] = dict
         self._health: Callable[[], dict[str, Any]] = lambda: {
             "state": Signal.BOOT.value,
             "training": training,
         }
 
-    def publish(self, facts: Facts, *, result: bool = False, keep_last: bool = False) -> int:
-        """Show these facts. result: they are one more result, which ``results`` counts outside of training.
-        keep_last: the result that stood so far stays beside them until its time is up.
+    def publish(
+        self,
+        facts: Facts,
+        *,
+        result: int = 0,
+        keep_last: bool = False,
+        why: Callable[[], Facts] | None = None,
+    ) -> int:
+        """Show these facts. result: so many more results, which are counted outside of training. keep_last:
+        the result that stood so far stays beside them until its time is up. why: how this result came about.
 
         Returns the id under which they are told.
         """
@@ -69,13 +89,29 @@ class Hub:
             if keep_last:
                 standing = self._facts
                 last = as_last(standing) if standing["holder"] else standing["last"]
-            if facts["holder"] is not None:
-                self._personal_until = self._monotonic() + self.clear_s
-            elif last is None:
-                self._personal_until = None
-            self._results += result and not self.training
             self._facts = {**facts, "last": last}
+            if last is None:
+                self._why = why
+                self._personal_until = None
+            if last is None and is_personal(facts):
+                self._personal_until = self._monotonic() + self.clear_s
+            if not self.training:
+                self._results += result
             return self._tell()
+
+    def stay(self) -> None:
+        """Somebody is at work with whoever is shown: their time begins anew."""
+        with self._news:
+            if self._personal_until is not None:
+                self._personal_until = self._monotonic() + self.clear_s
+                self._tell()
+
+    def why(self) -> Facts | None:
+        """How the result that stands came about; ``None`` when none does."""
+        self.expire()
+        with self._news:
+            why = self._why
+        return None if why is None else why()
 
     def stand(self, standing: Facts) -> None:
         """Set what stands below every signal: the list and its age, the clock, the rules in force."""
@@ -83,20 +119,20 @@ class Hub:
             self._standing = standing
 
     def expire(self) -> None:
-        """Take name and birth date away if their time is up. Called often, costs nothing."""
+        """Take whatever is about a person away if their time is up. Called often, costs nothing."""
         with self._news:
             if self._personal_until is not None and self._monotonic() >= self._personal_until:
                 self._forget()
 
     def forget(self) -> None:
-        """Take name and birth date away now."""
+        """Take whatever is about a person away now."""
         with self._news:
             if self._personal_until is not None:
                 self._forget()
 
     def _forget(self) -> None:
-        self._personal_until = None
-        self._facts = {**self._facts, "holder": None, "last": None}
+        self._personal_until = self._why = None
+        self._facts = without_person(self._facts)
         self._tell()
 
     def _tell(self) -> int:
@@ -124,6 +160,31 @@ class Hub:
                 return None
         return self.current()
 
+    def tap(self, tap: Tap) -> bool:
+        """Hand a tap on to the gate; whether there was room for it."""
+        with self._news:
+            if self._closed or len(self._taps) >= MAX_TAPS:
+                return False
+            self._taps.append(tap)
+            return True
+
+    def taps(self) -> tuple[Tap, ...]:
+        """What was tapped since this was asked last."""
+        if not self._taps:  # asked with every frame; a tap that comes now is heard with the next
+            return ()
+        with self._news:
+            taps = tuple(self._taps)
+            self._taps.clear()
+            return taps
+
+    def set_journey(self, journey: Callable[[], Facts]) -> None:
+        """Name who knows what can be told of the journey."""
+        self._journey = journey
+
+    def journey(self) -> Facts:
+        """What can be told of the journey."""
+        return self._journey()
+
     def set_health(self, health: Callable[[], dict[str, Any]]) -> None:
         """Name who knows how the unit is."""
         self._health = health
@@ -141,5 +202,7 @@ class Hub:
         """End all streams, and forget whoever was shown."""
         with self._news:
             self._closed = True
-            self._facts = {**self._facts, "holder": None, "last": None}
+            self._taps.clear()
+            self._why = None
+            self._facts = without_person(self._facts)
             self._news.notify_all()

@@ -39,6 +39,21 @@ WAITING = {
     "en": "{have} of {count} parts read, hold up the next",
 }
 
+READ = {"vi": "Đã đọc hộ chiếu, đưa mã vào trước camera", "en": "Passport read, hold a code to the camera"}
+
+PEOPLE = {
+    "vi": "{n} người trong khung hình: mỗi dòng là một người. Để xem kỹ, đưa từng mã một",
+    "en": "{n} persons in view: each line stands for itself. For more, show one code at a time",
+}
+
+# Of a gate, where nobody looks.
+DOOR: dict[str, dict[str, str]] = {
+    "open": {"vi": "CỬA MỞ", "en": "GATE OPEN"},
+    "shut": {"vi": "CỬA ĐÓNG: gọi nhân viên", "en": "GATE SHUT: call a person"},
+    "place_passport": {"vi": "CỬA ĐÓNG: đặt hộ chiếu vào", "en": "GATE SHUT: place the passport"},
+    "one_by_one": {"vi": "CỬA ĐÓNG: từng người một", "en": "GATE SHUT: one person at a time"},
+}
+
 UNITS = {
     "hours": {"vi": ("{n} giờ", "{n} giờ"), "en": ("{n} hour", "{n} hours")},
     "days": {"vi": ("{n} ngày", "{n} ngày"), "en": ("{n} day", "{n} days")},
@@ -89,7 +104,7 @@ TEXTS: dict[str, dict[str, str]] = {
     "title": {"vi": "Vaxgate · Bàn kiểm tra", "en": "Vaxgate · Officer's desk"},
     # In both languages at once: nobody must take it for the real thing.
     "training": {"vi": "TẬP HUẤN – TRAINING", "en": "TẬP HUẤN – TRAINING"},
-    "compare": {"vi": "So với hộ chiếu", "en": "Compare with the passport"},
+    "compare": {"vi": "So sánh họ tên và ngày sinh với hộ chiếu", "en": "Compare name and birth date"},
     "name": {"vi": "Họ và tên", "en": "Name"},
     "birth_date": {"vi": "Ngày sinh", "en": "Birth date"},
     "issuer": {"vi": "Nơi cấp", "en": "Issuer"},

@@ -23,7 +23,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from appliance.kiosk.facts import Facts, age_words, plain
+from appliance.kiosk.facts import age_words
+from appliance.kiosk.plain import Facts, plain
 from appliance.kiosk.texts import TEXTS
 from appliance.kiosk.trust_texts import ALARMS, TRUST_TEXTS, TRUST_WORDS
 from trustsync.errors import Alarm, TrustSyncError

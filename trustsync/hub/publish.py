@@ -24,6 +24,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,7 +50,7 @@ from trustsync.hub.content import read_content
 from trustsync.hub.ledger import HubLedger, MetadataLedger
 from trustsync.hub.review import Change, compare, missing
 from trustsync.hub.specimens import Specimens
-from trustsync.layout import KEYS_PATH, SELF_TEST_PATH
+from trustsync.layout import KEYS_PATH, RULES_PATH, SELF_TEST_PATH
 from trustsync.publishing import (
     CHANGED,
     ROLES,
@@ -62,9 +63,12 @@ from trustsync.publishing import (
     standing_targets,
 )
 from trustsync.revocation import MappedRevocation, Part
+from trustsync.rule_floors import read_floors, write_floors
 from trustsync.segments import SegmentRecord, by_segment
+from trustsync.succession import Succession
 from trustsync.targets import decode_keys, encode_keys
 from trustsync.trial import TrialError, decode_trial, try_list
+from verifier.policy.bundle_json import decode_bundles
 from verifier.trust import HashKind, TrustList, key_name
 
 Progress = Callable[[str], None]
@@ -142,6 +146,7 @@ def publish(
             **_own(config, points),
         }
         metadata = ledger.metadata_of(environment)
+        succession = _succession(ledger, environment, standing, now)
         with ledger.change():
             publication: Publication | None = None
             while publication is None:
@@ -149,7 +154,7 @@ def publish(
                 files = documents | revocation
                 # 4.
                 say("trying the list as a unit does")
-                _check(files, metadata, specimens, now)
+                _check(files, metadata, specimens, now, succession)
                 # 5.
                 say("signing")
                 try:
@@ -172,7 +177,7 @@ def publish(
                 number = int(ledger.fact(_counter(environment)) or 0)
                 ledger.set_fact(_counter(environment), str(number + 1))
             index = {path: data for path, data in revocation.items() if not path.endswith(".seg")}
-            ledger.keep_published(environment, documents | index)
+            _keep(ledger, environment, documents | index, succession)
         # 7.
         say("laying the files out")
         lay_out(config.repository(environment), files, metadata)
@@ -265,7 +270,30 @@ def _own(config: HubConfig, points: Mapping[str, Sequence[bytes]]) -> dict[str, 
     return documents
 
 
-def _check(files: Mapping[str, bytes], metadata: MetadataLedger, specimens: Specimens, now: datetime) -> None:
+def _succession(
+    ledger: HubLedger, environment: str, standing: Mapping[str, bytes], now: datetime
+) -> Succession:
+    """What a unit that was never away remembers of this environment's rules."""
+    floors = read_floors(json.loads(ledger.fact(_rule_floors(environment)) or "{}"))
+    held = decode_bundles(standing[RULES_PATH]) if RULES_PATH in standing else ()
+    return Succession(floors, now, held)
+
+
+def _keep(
+    ledger: HubLedger, environment: str, documents: Mapping[str, bytes], succession: Succession
+) -> None:
+    ledger.keep_published(environment, documents)
+    floors = succession.after(decode_bundles(documents[RULES_PATH]))
+    ledger.set_fact(_rule_floors(environment), json.dumps(write_floors(floors)))
+
+
+def _check(
+    files: Mapping[str, bytes],
+    metadata: MetadataLedger,
+    specimens: Specimens,
+    now: datetime,
+    succession: Succession,
+) -> None:
     """Raise NotPublishedError for a list that a unit would not install."""
     known = {
         path
@@ -274,7 +302,7 @@ def _check(files: Mapping[str, bytes], metadata: MetadataLedger, specimens: Spec
     }
     environment = specimens.key.environment
     try:
-        accepted = accept(files, known=known, environment=Environment(environment))
+        accepted = accept(files, known=known, environment=Environment(environment), succession=succession)
         trust = TrustList.of(
             (record.key for record in accepted.keys if record.environment == environment),
             test_kids={
@@ -337,6 +365,10 @@ def _sentence(need: Need, points: Mapping[str, Sequence[bytes]]) -> str:
 
 def _counter(environment: str) -> str:
     return f"keys-published/{environment}"
+
+
+def _rule_floors(environment: str) -> str:
+    return f"rule-floors/{environment}"
 
 
 def _sweep(ledger: HubLedger) -> None:

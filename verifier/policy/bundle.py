@@ -255,7 +255,15 @@ def upcoming(
 
 def order_in_force(orders: Iterable[RuleBundle], now: datetime, context: Context) -> RuleBundle | None:
     """The order of this post that counts at ``now``, the latest of several; ``None`` when there is none."""
-    own = [b for b in orders if b.post and b.post == context.post and b.begins <= now and not is_over(b, now)]
+    own = [
+        b
+        for b in orders
+        if b.post
+        and b.post == context.post
+        and b.scope.covers(context)
+        and b.begins <= now
+        and not is_over(b, now)
+    ]
     return max(own, key=lambda b: (b.begins, numbers(b.version)), default=None)
 
 

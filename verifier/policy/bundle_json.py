@@ -46,7 +46,8 @@ MAX_RULES = 2_000  # of one bundle; all member states of the EU together publish
 _T = TypeVar("_T")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_VERSION = re.compile(r"\d{1,6}\.\d{1,6}\.\d{1,6}")
+# Of one version there is one writing: no zero in front, and the digits of ASCII.
+_VERSION = re.compile(r"(0|[1-9][0-9]{0,5})(\.(0|[1-9][0-9]{0,5})){2}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _BUNDLE = frozenset({
     "name", "version", "asks", "valid_from", "valid_to", "activates", "diseases", "texts", "source",

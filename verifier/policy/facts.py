@@ -16,7 +16,7 @@ The members are listed in ``docs/rules.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, assert_never
 
 from verifier.certificate import (
@@ -31,6 +31,7 @@ from verifier.certificate import (
 )
 from verifier.codes import Reason
 from verifier.countries import alpha2
+from verifier.identity import Traveller, born
 from verifier.policy.bundle import On, ValueSet
 from verifier.policy.context import Context
 from verifier.policy.values import Span, Unknown
@@ -58,6 +59,11 @@ def kind_of(event: Event) -> On:
             assert_never(event)
 
 
+def issuing_country(certificate: Certificate) -> str | None:
+    """The country whose key signed, alpha-2; where the list does not say, the one that the document names."""
+    return alpha2(certificate.key.country) or alpha2(certificate.issuer)
+
+
 class Facts:
     """The tree for one traveller at one desk at one time; made once, and completed for each event.
 
@@ -76,7 +82,7 @@ class Facts:
         self._tree: dict[str, Any] = {
             "event": None,
             "certificate": None,
-            "holder": {"birth": birth_of(holder, context, time)},
+            "holder": {"birth": _birth(holder, context.traveller, _day(now, time))},
             "journey": {
                 "kind": context.journey.value,
                 "country": context.country,
@@ -109,7 +115,7 @@ class Facts:
             "event": _event(event),
             "certificate": {
                 "family": certificate.family.value,
-                "country": alpha2(certificate.key.country) or alpha2(certificate.issuer),
+                "country": issuing_country(certificate),
                 "issued": certificate.issued_at,
                 "expires": certificate.expires_at,
                 "recognition": recognition and recognition.value,
@@ -203,26 +209,13 @@ def _day(instant: datetime | Span | Unknown, time: TimeBounds) -> date | Span | 
             raise AssertionError("a span of days is no span of instants")
 
 
-def birth_of(holder: Holder | None, context: Context, time: TimeBounds) -> date | Span | Unknown:
-    """The birth date: of the passport where it was read, else of the certificate, as far as it is known."""
-    return birth_span("" if holder is None else holder.birth_date)
-
-
-def birth_span(text: str) -> date | Span | Unknown:
-    """A birth date as documents write it: ``1983-10-10``, ``1983-10``, ``1983`` (SC-D01, SC-D02)."""
-    try:
-        if len(text) == 10:
-            return date.fromisoformat(text)
-        if len(text) == 7:
-            first = date.fromisoformat(f"{text}-01")
-            after = (first.replace(day=28) + timedelta(days=4)).replace(day=1)
-            return Span(first, after - timedelta(days=1), Reason.DOB_PARTIAL)
-        if len(text) == 4:
-            year = int(text)
-            return Span(date(year, 1, 1), date(year, 12, 31), Reason.DOB_PARTIAL)
-    except (ValueError, OverflowError):
-        pass
-    return Unknown(Reason.DOB_PARTIAL)
+def _birth(holder: Holder | None, traveller: Traveller | None, today: date | Span | Unknown) -> Any:
+    """The birth date by certificate and travel document together, as far as it is known (SC-D01 to SC-D06)."""
+    latest = today.latest if isinstance(today, Span) else today
+    known = born(holder, traveller, latest if isinstance(latest, date) else _FAR_AHEAD.date())
+    if known is None:
+        return Unknown(Reason.DOB_PARTIAL)
+    return known.exact or Span(known.earliest, known.latest, Reason.DOB_PARTIAL)
 
 
 def events_of(certificates: Sequence[Certificate]) -> list[tuple[Certificate, Event]]:

@@ -18,6 +18,7 @@ from verifier.policy.certlogic import EvaluationError
 from verifier.policy.values import Span, Unknown
 
 _UNKNOWN = {"vi": "chưa rõ", "en": "not known"}
+_BOOLEAN = {"vi": ("không", "có"), "en": ("no", "yes")}
 
 
 def said(
@@ -50,7 +51,7 @@ def told(value: Any, language: str, zone: tzinfo) -> str:
         case None | Unknown():
             return _UNKNOWN.get(language, _UNKNOWN["en"])
         case bool():
-            return str(value).lower()
+            return _BOOLEAN.get(language, _BOOLEAN["en"])[value]
         case Span():
             return f"{told(value.earliest, language, zone)} – {told(value.latest, language, zone)}"
         case datetime():

@@ -93,6 +93,10 @@ def _read_by(convert: Callable[[str], Any]) -> Complaint:
     return complaint
 
 
+def _is_text(value: Any) -> str | None:
+    return '"day" makes a day of a text first, or "instant" an instant' if isinstance(value, str) else None
+
+
 # What is asked of operands as they stand, by their place; those that are not named here are expressions.
 _LITERALS: Mapping[str, Mapping[int, Complaint]] = MappingProxyType(
     {
@@ -105,9 +109,9 @@ _LITERALS: Mapping[str, Mapping[int, Complaint]] = MappingProxyType(
         "since": {1: _name_of_a_set},
     }
 )
-# Texts that are read when the rule is compiled, beside being expressions.
+# What is asked of a first operand that is a text of the rule itself; others are for evaluation to see.
 _TEXTS: Mapping[str, Complaint] = MappingProxyType(
-    {"day": _read_by(read_day), "instant": _read_by(read_instant)}
+    {"day": _read_by(read_day), "instant": _read_by(read_instant), "shift": _is_text}
 )
 
 
@@ -163,5 +167,5 @@ class _Validator:
                 yield from self.check(operand, place, depth + 1)
             elif complaint is not None:
                 yield Issue(place, expression, f'"{name}": {complaint}')
-            if name in _TEXTS and (complaint := _TEXTS[name](operand)) is not None:
+            if not number and name in _TEXTS and (complaint := _TEXTS[name](operand)) is not None:
                 yield Issue(place, expression, f'"{name}": {complaint}')

@@ -1,0 +1,242 @@
+"""Who stands here: the certificates, the travel document and the journey of one traveller, for a short while.
+
+The rules this module keeps:
+
+* In memory alone. It ends with "next", ``lasts_s`` after the last certificate or tap, and with whatever else
+  the gate forgets: what is known here is never known for longer than the page may say the name.
+* Certificates of one person only. Names and birth dates must agree; another person's begins a new session, and
+  the two are never judged together.
+* A travel document stays with its traveller. It waits for a certificate, and goes once a certificate that
+  agreed with it is followed by somebody else's.
+* A journey is the traveller's and goes with them. At an airline's desk the flight stays until it is changed.
+* Whatever is new (a tap, other rules, another list), the same codes are assessed and judged anew, with the
+  time of now. Nothing has to be shown a second time.
+* Pure: time is a ``now`` in seconds of one clock that never goes back.
+
+    session = Session(site_context, lasts_s=15.0)
+    session.take([Held(marks, opened, assessment)], now=3.0)
+    session.tell({"departure": "2022-03-23T08:00:00+07:00"}, now=9.0)
+    session.answer(basis)                       # the Verdict; session.context was taken in
+    session.expire(now=24.1)                    # True: nobody is known here any more
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+from appliance.judging import Basis, judge
+from verifier.assessment import Assessment
+from verifier.certificate import Holder
+from verifier.identity import Traveller, match_identity, same_person
+from verifier.mrz import TravelDocument
+from verifier.opening import OpenedCode
+from verifier.policy.context import Context, Profile
+from verifier.policy.context_json import read_context
+from verifier.reasons import State, state_of
+from verifier.times import time_bounds
+from verifier.verdict import Verdict, decide, decide_without_certificate
+
+MAX_HELD = 8  # certificates of one person; the oldest goes
+LONGEST_S = 300.0  # from a certificate or document to the end, however often somebody taps
+
+# At an airline's desk these are the flight's, and the same for everybody on it.
+_FLIGHT = ("journey", "country", "mode", "arrival", "departure", "longest", "flight", "origin")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Held:
+    """One certificate as it was read. marks: of the code, or of all its parts."""
+
+    marks: frozenset[bytes]
+    opened: OpenedCode
+    assessment: Assessment
+
+    @property
+    def holder(self) -> Holder | None:
+        """Whose it is; ``None`` when nothing was proven."""
+        certificate = self.assessment.certificate
+        return None if certificate is None else certificate.holder
+
+
+def by_person(found: Iterable[Held]) -> list[list[Held]]:
+    """Codes in view, gathered by the person whose they are; one that proves nothing stands alone.
+
+    In each, what fails by itself comes last: it is judged, and the others speak beside it.
+    """
+    people: list[list[Held]] = []
+    for each in found:
+        for person in people:
+            if _same(person[0].holder, each.holder):
+                person.append(each)
+                break
+        else:
+            people.append([each])
+    for person in people:
+        person.sort(key=_fails)
+    return people
+
+
+def _fails(one: Held) -> bool:
+    return state_of(one.assessment.findings) is State.FAIL
+
+
+def _same(one: Holder | None, other: Holder | None) -> bool:
+    return one is not None and other is not None and same_person(one, other).agrees
+
+
+def judged_together(held: Sequence[Held], basis: Basis) -> Verdict:
+    """The verdict on certificates of one person; the last is the one that was shown last."""
+    last = held[-1].assessment
+    return decide(last, basis.policy(last), [each.assessment for each in held[:-1]])
+
+
+def assessed_anew(held: Iterable[Held], basis: Basis) -> tuple[Held, ...]:
+    """The same codes, assessed by what is known now."""
+    return tuple(replace(each, assessment=judge(each.opened, basis).assessment) for each in held)
+
+
+class Session:
+    """One traveller after another. site: what is known of every journey here. lasts_s: see above."""
+
+    def __init__(self, site: Context, *, lasts_s: float) -> None:
+        self._rest = site  # what holds for whoever comes next
+        self._lasts_s = lasts_s
+        self._until: float | None = None
+        self._latest = 0.0
+        self.context = site
+        self.held: tuple[Held, ...] = ()
+        self.without = False  # an officer said that there is no certificate
+
+    @property
+    def resting(self) -> Context:
+        """The journey of whoever comes next: the site's, and at an airline the flight's."""
+        return self._rest
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is something to judge."""
+        return bool(self.held) or self.without
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything is known of a traveller."""
+        return self._until is not None
+
+    # --- What comes in
+
+    def take(self, found: Sequence[Held], now: float) -> None:
+        """Certificates of one person, seen together, proven, in the order in which they are to be judged."""
+        holder = found[-1].holder
+        if holder is not None and self.held and not _same(self.held[-1].holder, holder):
+            self._next_person(holder)
+        self.without = False
+        marks = frozenset(mark for each in found for mark in each.marks)
+        before = tuple(each for each in self.held if not each.marks & marks)
+        self.held = (*before, *found)[-MAX_HELD:]
+        self._touch(now, anew=True)
+
+    def _next_person(self, holder: Holder) -> None:
+        """Somebody else's certificate. A document that is theirs stays, and one that still waits for its own."""
+        traveller = self.context.traveller
+        if traveller is not None:
+            theirs = match_identity(holder, traveller).agrees
+            if theirs or not any(self._agrees(each, traveller) for each in self.held):
+                self.held = ()
+                return
+        self.end()
+
+    @staticmethod
+    def _agrees(held: Held, traveller: Traveller) -> bool:
+        return held.holder is not None and match_identity(held.holder, traveller).agrees
+
+    def read(self, document: TravelDocument, now: float) -> None:
+        """The lines of a travel document. The next traveller's ends what the one before had shown."""
+        before, new = self.context.traveller, Traveller(document)
+        if before is not None and before.document != document:
+            of_before = any(self._agrees(each, before) for each in self.held)
+            if (of_before or not self.held) and not any(self._agrees(each, new) for each in self.held):
+                self.end()
+        if before is None or before.document != document:
+            self.context = replace(self.context, traveller=new)
+        self._touch(now, anew=True)
+
+    def born(self, day: date, now: float) -> None:
+        """The birth date that an officer picked where a passport line leaves the century open (SC-D06)."""
+        if self.context.traveller is not None:
+            self.context = replace(self.context, traveller=replace(self.context.traveller, born=day))
+        self._touch(now)
+
+    def tell(self, members: Mapping[str, Any], now: float) -> None:
+        """What an officer says of the journey, as JSON has it. Raises ContextError."""
+        self.context = read_context(members, self.context)
+        if self.context.profile is Profile.AIRLINE:
+            flight = {name: getattr(self.context, name) for name in _FLIGHT}
+            self._rest = replace(self._rest, **flight)
+        self._touch(now)
+
+    def no_certificate(self, now: float) -> None:
+        """An officer says that this traveller has none; what was shown before was not theirs."""
+        self.held = ()
+        self.without = True
+        self._touch(now, anew=True)
+
+    def stay(self, now: float) -> None:
+        """Somebody is still at work with this traveller. Nothing where nobody is known."""
+        if self.begun:
+            self._touch(now)
+
+    def _touch(self, now: float, *, anew: bool = False) -> None:
+        if anew or not self.begun:
+            self._latest = now + LONGEST_S
+        self._until = min(now + self._lasts_s, self._latest)
+
+    # --- What goes
+
+    def end(self) -> None:
+        """Forget this traveller, and the journey with them."""
+        self.context, self.held, self.without, self._until = self._rest, (), False, None
+
+    def expire(self, now: float) -> bool:
+        """End it if its time is up; whether it ended."""
+        if self._until is None or now < self._until:
+            return False
+        self.end()
+        return True
+
+    # --- What is made of it
+
+    def answer(self, basis: Basis) -> Verdict:
+        """The verdict on what is here, by this journey. basis: its own context is not asked."""
+        basis = replace(basis, context=self.context)
+        if self.held:
+            return judged_together(self.held, basis)
+        return decide_without_certificate(
+            basis.policy(),
+            basis.trust,
+            now=basis.now,
+            clock=basis.clock,
+            time=time_bounds(basis.now, basis.clock, basis.floor, basis.zone),
+        )
+
+    def answer_anew(self, basis: Basis) -> Verdict:
+        """The same after everything was assessed by what is known now."""
+        self.held = assessed_anew(self.held, replace(basis, context=self.context))
+        return self.answer(basis)
+
+
+def judged_until(basis: Basis, verdicts: Iterable[Verdict]) -> datetime | None:
+    """Until when these verdicts hold as far as rules go: the next instant at which a bundle, an order or a rule
+    of those that judged begins or ends. ``None``: none will.
+    """
+    now = basis.now
+    if now is None:
+        return None
+    periods = [(each.begins, each.valid_to) for each in (*basis.bundles, *basis.orders)]
+    for verdict in verdicts:
+        for bundle in (verdict.bundle, verdict.order):
+            rules = () if bundle is None else bundle.rules
+            periods += [(rule.valid_from or now, rule.valid_to) for rule in rules]
+    return min((at for period in periods for at in period if at is not None and at > now), default=None)
