@@ -37,8 +37,8 @@ from appliance.camera.files import FolderCamera, Up
 from appliance.config import CameraConfig, GateConfig
 from appliance.errors import DemoError
 from appliance.gate import Gate
-from appliance.kiosk.plain import Facts
 from appliance.kiosk.hub import Hub
+from appliance.kiosk.plain import Facts
 from appliance.kiosk.server import KioskServer
 from appliance.kiosk.trust import TrustPage
 from appliance.lights import MockLamp, read_signal

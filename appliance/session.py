@@ -4,8 +4,8 @@ The rules this module keeps:
 
 * In memory alone. It ends with "next", ``lasts_s`` after the last certificate or tap, and with whatever else
   the gate forgets: what is known here is never known for longer than the page may say the name.
-* Certificates of one person only. Names and birth dates must agree; another person's begins a new session, and
-  the two are never judged together.
+* Certificates of one person only. Names and birth dates must agree; another person's begins a new session,
+  and the two are never judged together.
 * A travel document stays with its traveller. It waits for a certificate, and goes once a certificate that
   agreed with it is followed by somebody else's.
 * A journey is the traveller's and goes with them. At an airline's desk the flight stays until it is changed.
@@ -139,7 +139,7 @@ class Session:
         self._touch(now, anew=True)
 
     def _next_person(self, holder: Holder) -> None:
-        """Somebody else's certificate. A document that is theirs stays, and one that still waits for its own."""
+        """Somebody else's certificate. A document of theirs stays; so does one that waits for its own."""
         traveller = self.context.traveller
         if traveller is not None:
             theirs = match_identity(holder, traveller).agrees
@@ -228,8 +228,8 @@ class Session:
 
 
 def judged_until(basis: Basis, verdicts: Iterable[Verdict]) -> datetime | None:
-    """Until when these verdicts hold as far as rules go: the next instant at which a bundle, an order or a rule
-    of those that judged begins or ends. ``None``: none will.
+    """Until when these verdicts hold as far as rules go: the next instant at which a bundle or an order, or a
+    rule of those that judged, begins or ends. ``None``: none will.
     """
     now = basis.now
     if now is None:

@@ -1,11 +1,11 @@
 """Names as the passport line writes them: capitals A to Z and ``<``.
 
-The rules this module keeps, after ICAO Doc 9303 part 3:
+The rules this module keeps:
 
-* Letters that have a spelling of their own there (``ß`` SS, ``Ä`` AE, ``Ø`` OE …) get it, other marks fall
-  away: ``Nguyễn`` is ``NGUYEN``, ``Đặng`` is ``DANG``, ``Ước`` is ``UOC``.
-* An apostrophe falls away; whatever else is no letter parts words, and words are joined by one ``<``.
-* A name in other letters than Latin has no spelling here. The issuer must be told one; it does not guess.
+* Letters are spelled as :mod:`verifier.transliteration` does, each by its main spelling: ``Nguyễn`` is
+  ``NGUYEN``, ``Đặng`` is ``DANG``, ``Ước`` is ``UOC``; words are joined by one ``<``.
+* A name in other letters than Latin has no spelling here, whatever a table says: states seldom keep to one.
+  The issuer must be told a spelling; it does not guess.
 
     >>> passport_line("Trương Mỹ Ước")
     'TRUONG<MY<UOC'
@@ -13,17 +13,11 @@ The rules this module keeps, after ICAO Doc 9303 part 3:
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
-MAX_NAME = 80  # characters of each name field of the EU DCC schema
+from verifier.transliteration import spell
 
-_SPELLED = {
-    "Ä": "AE", "Å": "AA", "Æ": "AE", "Ð": "D", "Đ": "D", "Ħ": "H", "İ": "I", "Ĳ": "IJ", "Ł": "L", "Ŋ": "N",
-    "Ö": "OE", "Ø": "OE", "Œ": "OE", "ẞ": "SS", "Þ": "TH", "Ŧ": "T", "Ü": "UE",
-}  # fmt: skip
-_APOSTROPHES = "'’ʼʻ`´"
-_PARTS = re.compile(r"[^A-Z]+")
+MAX_NAME = 80  # characters of each name field of the EU DCC schema
 
 
 def passport_line(name: str) -> str:
@@ -31,12 +25,13 @@ def passport_line(name: str) -> str:
 
     Raises ValueError when a letter of the name has no Latin spelling here.
     """
-    # Upper case first: it turns ß into SS and ı into I by itself. NFC, so that the table sees whole letters.
-    upper = unicodedata.normalize("NFC", name).upper()
-    spelled = "".join(_SPELLED.get(letter, letter) for letter in upper if letter not in _APOSTROPHES)
-    plain = "".join(c for c in unicodedata.normalize("NFD", spelled) if not unicodedata.combining(c))
-    strange = [c for c in plain if c.isalpha() and not "A" <= c <= "Z"]
-    if strange:
-        script = unicodedata.name(strange[0], "UNKNOWN").split()[0].title()
+    spelled = spell(name)
+    if not (spelled.complete and spelled.latin):
+        script = next(unicodedata.name(c, "UNKNOWN").split()[0].title() for c in name if not _latin(c))
         raise ValueError(f"a letter ({script}) has no spelling in the passport line; give that spelling too")
-    return "<".join(word for word in _PARTS.split(plain) if word)[:MAX_NAME]
+    return "<".join(spelled.main)[:MAX_NAME]
+
+
+def _latin(char: str) -> bool:
+    spelled = spell(char)
+    return spelled.complete and spelled.latin

@@ -228,6 +228,7 @@ def _unfit(certificate: Certificate, bundle: RuleBundle) -> list[Finding]:
     found = []
     if certificate.family in DOMESTIC and not bundle.domestic:
         found.append(finding(Reason.UNSUPPORTED, f"{certificate.family} is a domestic certificate"))
-    if bundle.diseases and any(event.disease not in bundle.diseases for event in certificate.events):
+    others = [event for event in certificate.events if event.disease not in bundle.diseases]
+    if bundle.diseases and others and len(others) == len(certificate.events):
         found.append(finding(Reason.DISEASE_OTHER))
     return found

@@ -4,7 +4,8 @@ The rules this module keeps:
 
 * HTML for people and JSON for machines, from the same facts.
 * Nothing is loaded from elsewhere, no script and no style stands in the page, nothing is kept by a browser.
-* Only a browser on this machine is answered, under this machine's own names.
+* Only a browser on this machine is answered, under this machine's own names. What an officer taps comes as
+  JSON in a body (:mod:`appliance.kiosk.taps`), and from this page alone.
 
     app = create_app(hub)
     app.test_client().get("/").status_code
@@ -20,7 +21,9 @@ from typing import Any
 from flask import Flask, Response, abort, render_template, request
 
 from appliance.kiosk.hub import Hub
+from appliance.kiosk.taps import add_taps
 from appliance.kiosk.texts import TEXTS
+from appliance.kiosk.why_texts import WHY_TEXTS
 
 HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 HEADERS = {
@@ -76,14 +79,39 @@ def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
         )
         return Response(html, mimetype="text/html")
 
+    @app.get("/why")
+    def why() -> Response | tuple[Response, int]:
+        facts = hub.why()
+        if _for_machines():
+            return (_json({"rules": None}), 404) if facts is None else _json(facts)
+        language = _language(hub)
+        html = render_template(
+            "why.html",
+            facts=facts,
+            texts={name: words[language] for name, words in WHY_TEXTS.items()},
+            language=language,
+            other=next(each for each in LANGUAGES if each != language),
+            other_name=TEXTS["language"][language],
+            site=hub.site,
+            training=hub.training,
+            banner=TEXTS["training"][language],
+            back_s=int(hub.clear_s),
+        )
+        return Response(html, 200 if facts else 404, mimetype="text/html")
+
+    @app.get("/journey")
+    def journey() -> Response:
+        return _json(hub.journey())
+
+    add_taps(app, hub)
+
     @app.get("/trust")
     def trust() -> Response:
         if hub.trust_page is None:
             abort(404)
         if _for_machines():
             return _json(hub.trust_page.facts())
-        asked = request.args.get("lang", "")
-        language = asked if asked in LANGUAGES else hub.language
+        language = _language(hub)
         html = render_template(
             "trust.html",
             language=language,
@@ -113,6 +141,12 @@ def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
         return _json(facts), 503 if facts["state"] in ("OUT", "BOOT") else 200
 
     return app
+
+
+def _language(hub: Hub) -> str:
+    """The language that the address asks for, else the page's own."""
+    asked = request.args.get("lang", "")
+    return asked if asked in LANGUAGES else hub.language
 
 
 def _for_machines() -> bool:

@@ -104,12 +104,12 @@ class Rig:
     def __init__(self, desk: Desk, **options: Any) -> None:
         self.desk = desk
         self.seconds = 1000.0
-        self.camera = HandCamera(self.monotonic)
+        self.camera = HandCamera(lambda: self.monotonic())
         self.open_trust: Callable[[], TrustSource] = lambda: FixedTrust(snapshot_of(self.desk))
         self.open_error: Exception | None = None
         training = options.pop("training", False)
         self.lamp = options.pop("lamp", None) or MockLamp(training=training)
-        self.hub = Hub(clear_s=15, monotonic=self.monotonic, training=training)
+        self.hub = Hub(clear_s=15, monotonic=lambda: self.monotonic(), training=training)
         self.answers: list[Answer] = []
         self.clock_error: Exception | None = None
         assert desk.now is not None
@@ -121,7 +121,7 @@ class Rig:
             hub=self.hub,
             config=options.pop("config", GateConfig()),
             clock=self._clock,
-            monotonic=self.monotonic,
+            monotonic=lambda: self.monotonic(),
             on_answer=self.answers.append,
             **options,
         )

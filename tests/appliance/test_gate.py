@@ -406,8 +406,7 @@ def test_a_loop_without_progress_loses_its_green_and_its_late_verdict(
 
     rig = make_rig(desk, read=read, config=replace(GateConfig(), watchdog_s=0.6, same_code_s=0.1))
     rig.monotonic = time.monotonic  # type: ignore[method-assign]  # this one runs in real time
-    rig.gate._monotonic = rig.camera._monotonic = time.monotonic
-    rig.gate._beat = time.monotonic()
+    rig.gate._voice.progress()
     stop = threading.Event()
     worker = threading.Thread(target=rig.gate.run, args=(stop,), daemon=True)
     worker.start()

@@ -239,7 +239,7 @@ def test_whatever_makes_the_unit_out_forgets_the_parts(rig: Rig, clinic: Clinic,
     """Nothing of a person is carried over a fault."""
     parts = clinic.parts(2)
     rig.hold(parts[0], 0.3)
-    assert rig.gate._assembly.waiting is not None
+    assert rig.gate._desk.parts is not None
     if cause == "camera":
         rig.camera.error = rig.open_error = CameraError("unplugged")
         rig.rounds(5)
@@ -250,7 +250,7 @@ def test_whatever_makes_the_unit_out_forgets_the_parts(rig: Rig, clinic: Clinic,
     else:
         rig.clock_error = RuntimeError("fault")
         rig.rounds(0.1)
-    assert (rig.lamp.signal, rig.gate._assembly.waiting) == (Signal.OUT, None)
+    assert (rig.lamp.signal, rig.gate._desk.parts) == (Signal.OUT, None)
     rig.camera.error = rig.open_error = rig.clock_error = None
     rig.show(None, 8)
     rig.hold(parts[1], 0.3)

@@ -23,16 +23,14 @@ from appliance.errors import ApplianceError
 from appliance.kiosk import HEADERS, MAX_STREAMS, create_app
 from appliance.kiosk.facts import (
     MAX_ISSUER,
-    MAX_MARKS,
-    MAX_NAME,
     issuer_name,
     of_findings,
     of_signal,
     of_verdict,
     of_waiting,
-    plain,
 )
 from appliance.kiosk.hub import Hub
+from appliance.kiosk.plain import MAX_MARKS, MAX_NAME, plain
 from appliance.kiosk.server import KioskServer
 from appliance.kiosk.texts import FAMILIES, TEXTS, WAITING
 from appliance.signals import SAYINGS, Signal

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from passports import passport
+from places import ROOT
 
 from verifier.births import (
     OLDEST,
@@ -306,3 +308,16 @@ def test_any_text_is_a_birth_date_or_states_nothing(text: str) -> None:
     stated = read_birth(text)
     assert stated.possible
     assert possible_births(stated, TODAY) or stated.parts == (None, None, None)
+
+
+def test_the_example_on_the_page_is_what_the_code_answers() -> None:
+    """docs/names.md begins with it."""
+    page = (ROOT / "docs/names.md").read_text(encoding="utf-8")
+    found = re.search(
+        r"certificate +(.+), (.+), born (.+)\n +passport +(.+)\n +(.+)\n +answer +name (.+), birth date (.+)",
+        page,
+    )
+    assert found is not None
+    surname, words, birth, first, second, name, birth_match = found.groups()
+    match = match_identity(holder(birth, surname, words), Traveller(read_lines(first + second)))
+    assert (match.name, match.birth) == (name, birth_match)

@@ -143,8 +143,16 @@ def _values(ruling: Ruling, zone: tzinfo) -> list[dict[str, Any]]:
         for path in paths_of([rule.logic, rule.when]):
             if not path.startswith(_SETS):  # a list of codes is no value that anybody compares
                 found[path] = looked_up(path, ruling.tree)
-    found |= ruling.looked()
+    for name, value in ruling.looked().items():
+        if _member(rule.values.get(name)) not in found:
+            found[name] = value
     return [_value(name, value, zone) for name, value in list(found.items())[:MAX_VALUES]]
+
+
+def _member(expression: Any) -> str | None:
+    """The path of a member that is only named, which is shown under the member's own words."""
+    paths = paths_of(expression)
+    return paths[0] if expression in ({"var": path} for path in paths) else None
 
 
 def _is_whole_object(value: Any) -> bool:
@@ -161,7 +169,5 @@ def _value(name: str, value: Any, zone: tzinfo) -> dict[str, Any]:
         if member is None
         else {"vi": member.vi, "en": member.en}
     )
-    words = (
-        value if value is _STATED else {language: told(value, language, zone) for language in ("vi", "en")}
-    )
+    words = _STATED if _is_whole_object(value) else {each: told(value, each, zone) for each in ("vi", "en")}
     return {"name": name, "label": label, **words}

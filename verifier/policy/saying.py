@@ -48,7 +48,7 @@ def evaluated(values: Mapping[str, Callable[[Any], Any]], tree: Any) -> dict[str
 def told(value: Any, language: str, zone: tzinfo) -> str:
     """One value as people read it."""
     match value:
-        case None | Unknown():
+        case None | "" | Unknown():
             return _UNKNOWN.get(language, _UNKNOWN["en"])
         case bool():
             return _BOOLEAN.get(language, _BOOLEAN["en"])[value]

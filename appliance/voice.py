@@ -1,0 +1,148 @@
+"""Lamp and page as one voice, and the watchdog that takes it away from a loop that hangs.
+
+The rules this module keeps:
+
+* The lamp answers first, the page next; both show one signal. The old name is gone before the new colour is
+  there.
+* A loop that makes no progress loses the lamp: a watchdog takes it to OUT, and what was on its way is
+  dropped, for its traveller may have gone.
+* OUT reaches the page whatever the lamp does.
+
+    voice = Voice(lamp, hub, phone="", monotonic=time.monotonic)
+    voice.show(Signal.PASS, facts, result=1)          # what the lamp took, and when it was lit
+    voice.out(causes)
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from appliance.kiosk.facts import of_findings
+from appliance.kiosk.hub import Hub
+from appliance.kiosk.plain import Facts
+from appliance.signals import Signal
+from verifier.reasons import Finding, Reason, finding
+
+talk = logging.getLogger("vaxgate.gate")
+
+
+class Shows(Protocol):
+    """The lamp as the gate needs it."""
+
+    fault: str | None
+
+    def show(self, signal: Signal, *, anew: bool = False) -> None:
+        """Show a signal; raises LampError."""
+
+
+class StalledError(Exception):
+    """The watchdog has spoken; what was on its way is not shown."""
+
+
+class Voice:
+    """Every method but ``guard`` belongs to the gate's loop. phone: whom the page says to call."""
+
+    def __init__(
+        self, lamp: Shows, hub: Hub, *, phone: str, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._lamp, self._hub, self._phone, self._monotonic = lamp, hub, phone, monotonic
+        self._speaking = threading.Lock()
+        self._beat = monotonic()
+        self._lamp_down = False
+        self.stalled = False
+
+    @property
+    def lamp_fault(self) -> bool:
+        """Whether the lamp cannot be driven."""
+        return self._lamp.fault is not None
+
+    @property
+    def lamp_down(self) -> bool:
+        """Whether the lamp does not show what the page says."""
+        return self._lamp_down or self.lamp_fault
+
+    def progress(self) -> bool:
+        """The loop is alive; whether the watchdog had spoken, so that it begins anew."""
+        with self._speaking:
+            self._beat = self._monotonic()
+            stalled, self.stalled = self.stalled, False
+            return stalled
+
+    def show(
+        self, signal: Signal, facts: Facts, *, result: int = 1, why: Callable[[], Facts] | None = None
+    ) -> tuple[int, float]:
+        """A new answer: microseconds of the lamp, and when it was lit. Raises StalledError, LampError."""
+        before = time.perf_counter_ns()
+        with self._speaking:
+            self._may_speak()
+            self._hub.forget()
+            self._lamp.show(signal, anew=True)
+            took, lit = (time.perf_counter_ns() - before) // 1000, self._monotonic()
+            self._hub.publish(facts, result=result, why=why)
+        return took, lit
+
+    def say(self, signal: Signal, facts: Facts, *, keep_last: bool = False) -> None:
+        """What is no answer: ready, or waiting. Raises StalledError, LampError."""
+        with self._speaking:
+            self._may_speak()
+            self._lamp.show(signal)
+            self._hub.publish(facts, keep_last=keep_last)
+
+    def _may_speak(self) -> None:
+        if self.stalled:
+            raise StalledError
+
+    def relight(self) -> None:
+        """Try a lamp again that could not be driven. Raises LampError while it still cannot."""
+        self._lamp.show(Signal.OUT, anew=True)
+
+    def lamp_works(self) -> None:
+        """The lamp was driven."""
+        self._lamp_down = False
+
+    def out(self, causes: Sequence[Finding]) -> None:
+        """Lamp and page to OUT; the page also when the lamp cannot."""
+        with self._speaking:
+            self._lamp_to_out()
+            self._hub.publish(of_findings(Signal.OUT, causes, phone=self._phone))
+
+    def _lamp_to_out(self) -> None:
+        try:
+            self._lamp.show(Signal.OUT)
+            self._lamp_down = False
+        except Exception as error:  # noqa: BLE001 - the page must say OUT whatever the lamp does
+            talk.error("lamp: %s", place_of(error))
+            self._lamp_down = True
+
+    def guard(self, ended: threading.Event, watchdog_s: float) -> None:
+        """The watchdog, in a thread of its own until ``ended``; it also takes names away in time."""
+        period = min(0.25, watchdog_s / 4)
+        while not ended.wait(period):
+            self._hub.expire()
+            if self.stalled or self._monotonic() - self._beat <= watchdog_s:
+                continue
+            # The loop may hang while it holds this lock (a pin that blocks): the page must say OUT even so.
+            held = self._speaking.acquire(timeout=1.0)
+            try:
+                if held and self._monotonic() - self._beat <= watchdog_s:
+                    continue
+                self.stalled = True
+                talk.error("no progress for %g s", watchdog_s)
+                self._hub.publish(of_findings(Signal.OUT, [finding(Reason.UNIT_FAULT, "no progress")]))
+                if held:
+                    self._lamp_to_out()
+            finally:
+                if held:
+                    self._speaking.release()
+
+
+def place_of(error: BaseException) -> str:
+    """Kind and place of an exception, without its text, which may hold a Holder."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"
