@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from expressions import json_values, rule_like
 from hypothesis import example, given
 from hypothesis import strategies as st
 from strictness import strictly_equal
@@ -31,23 +32,6 @@ from verifier.policy.jsdates import plus, read_birth_date, read_date_time, read_
 from verifier.policy.values import Span, Unknown
 
 ERROR = object()  # in a table: the expression has no answer
-
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**64), 2**64)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=15,
-)
-operators = st.sampled_from([*language.COUNTS[Dialect.OWN], "var", "nonsense"])
-# What looks like a rule and mostly is none: operators over anything.
-rule_like = st.recursive(
-    json_values | st.sampled_from(["2021-05-27", "year", "day", "data", "current", "a.0"]),
-    lambda inner: st.dictionaries(operators, inner | st.lists(inner, max_size=4), min_size=1, max_size=1),
-    max_leaves=12,
-)
 
 
 def answer(expression: Any, data: Any = None) -> Any:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from expressions import json_values, rule_like
 from hypothesis import given
 from strictness import strictly_equal
-from test_certlogic import json_values, rule_like
 
 from appliance.cli.rules_cases import check_cases
 from verifier.policy.certlogic import Dialect, EvaluationError, ExpressionError, compile_logic

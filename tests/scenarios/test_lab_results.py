@@ -24,6 +24,7 @@ from border import (
 from desk import instant, lab_result, person, recovery, vaccination
 
 from trustsync import shipped
+from verifier.catalogue import CATALOGUE
 from verifier.policy.bundle import RuleBundle
 from verifier.policy.context import Journey, Mode
 from verifier.reasons import Reason, State
@@ -116,6 +117,9 @@ def test_a_positive_test_fails_under_every_rule_set(name: str) -> None:
     verdict = border.judge(border.negative(tr="260373001"), [vaccination(dt=border.ago(40))])
     assert (verdict.state, verdict.reasons[0].code) == (FAIL, Reason.TEST_POSITIVE)
     assert verdict.duties == ()
+    words = CATALOGUE[Reason.TEST_POSITIVE]
+    assert "positive" not in words.en.lower()
+    assert "dương tính" not in words.vi.lower()
 
 
 @pytest.mark.scenario("SC-T09")

@@ -3,13 +3,17 @@
 // * Everything that came over the wire is put in as text, never as markup.
 // * A page without news for data-lost-ms shows "no connection": never an old green.
 // * What a unit in training says stands under its banner in every state, also when it is heard no more.
-// * Name and birth date leave the page after data-clear-ms by the page's own clock too.
+// * Whatever is about a person leaves the page after data-clear-ms by the page's own clock too.
+// * Of several persons each has a line with its own sign and word; no name stands under another's colour.
 "use strict";
+
+import { makePanel } from "./panel.js";
 
 (() => {
   const root = document.documentElement;
   const at = (id) => document.getElementById(id);
   const texts = JSON.parse(at("texts").dataset.texts);
+  const MAX_PAPERS = 4;
   const clearMs = Number(root.dataset.clearMs);
   const lostMs = Number(root.dataset.lostMs);
 
@@ -22,6 +26,7 @@
   let retry = 0;
 
   const say = (key) => texts[key][language];
+  const panel = makePanel({ say, language: () => language, at });
   const put = (id, text) => {
     const node = at(id);
     if (node.textContent !== text) node.textContent = text;
@@ -58,7 +63,7 @@
     root.dataset.training = news.training ? "yes" : "no";
     if (fresh) {
       clearTimeout(clearing);
-      if (news.holder || news.last) clearing = setTimeout(clearPerson, clearMs);
+      if (news.holder || news.last || news.people.length || news.traveller) clearing = setTimeout(clearPerson, clearMs);
     }
     show(other);
   }
@@ -69,7 +74,10 @@
   }
 
   function clearPerson() {
-    if (facts) facts = { ...facts, holder: null, last: null };
+    const gone = { holder: null, last: null, people: [], traveller: null, identity: null, certificates: [] };
+    const none = { ways: [], asks: [], explained: false };
+    const bare = (reason) => ({ ...reason, note: null });
+    if (facts) facts = { ...facts, ...gone, ...none, reasons: facts.reasons.map(bare) };
     show(false);
   }
 
@@ -95,8 +103,11 @@
       put("word", say("lost_word"));
       put("headline", say("lost_hint"));
       for (const id of ["reasons", "advice", "duties"]) at(id).replaceChildren();
+      put("by", "");
+      at("door").hidden = true;
       showCall(null);
       showPerson(null, null);
+      showPeople([]);
     } else if (facts) {
       root.dataset.signal = facts.signal;
       put("sign", facts.sign);
@@ -106,9 +117,15 @@
       at("advice").replaceChildren(...facts.advice.map((advice) => item(advice[language])));
       showCall(facts.call);
       at("duties").replaceChildren(...facts.duties.map((duty) => item(duty.text[language])));
-      if (facts.holder) showPerson(facts, null);
+      at("door").hidden = !facts.door;
+      put("door", facts.door ? facts.door.text[language] : "");
+      put("by", judgedBy(facts));
+      showPeople(facts.people);
+      if (facts.holder || facts.traveller) showPerson(facts, null);
       else showPerson(facts.last, facts.last);
     }
+    showActions();
+    panel.keepUp(live === "yes" ? facts : null);
     showStanding();
     mark();
     if (news) {
@@ -131,7 +148,65 @@
     const code = document.createElement("code");
     code.textContent = reason.code;
     node.append(code);
+    if (reason.note) {
+      const note = document.createElement("b");
+      note.className = "note";
+      note.textContent = reason.note[language];
+      node.append(" ", note);
+    }
     return node;
+  }
+
+  // By which way the rules were met, and which rules those were.
+  function judgedBy(shown) {
+    const parts = shown.ways.map((way) => way.text[language]);
+    if (shown.order) parts.push(`${say("order")}: ${shown.order.title[language]}`);
+    if (shown.bundle) parts.push(`${shown.bundle.bundle} ${shown.bundle.version}`);
+    return parts.join(" · ");
+  }
+
+  function showPeople(people) {
+    at("people").hidden = !people.length;
+    at("people").firstElementChild.replaceChildren(...people.map((one) => {
+      const line = document.createElement("li");
+      line.dataset.tone = one.colour;
+      const part = (tag, name, text) => {
+        const node = document.createElement(tag);
+        node.className = name;
+        node.textContent = text;
+        return node;
+      };
+      const who = part("span", "who", one.holder ? one.holder.name + " " : "– ");
+      who.append(part("small", "", one.holder ? day(one.holder.birth_date) : one.document ? one.document[language] : ""));
+      const codes = one.reasons.map((reason) => reason.code).slice(0, 3).join(", ");
+      const why = [one.headline[language], ...one.duties.map((duty) => duty.text[language])].join(" · ");
+      line.append(part("b", "own", `${one.sign} ${one.word[language]}`), who, part("span", "why", why));
+      if (codes) line.append(part("code", "", codes));
+      return line;
+    }));
+  }
+
+  // What a tap can do now: what the result asks for first.
+  function showActions() {
+    const on = live === "yes" && facts && !["OUT", "BOOT"].includes(facts.signal);
+    at("actions").hidden = !on;
+    if (!on) return;
+    const shown = facts.holder ? facts : facts.last || facts;
+    const known = facts.holder || facts.last || facts.traveller || facts.people.length;
+    for (const old of at("actions").querySelectorAll(".ask-for")) old.remove();
+    for (const name of shown.asks.slice(0, 3).reverse()) {
+      const ask = document.createElement("button");
+      ask.type = "button";
+      ask.className = "button ask-for";
+      ask.dataset.ask = name;
+      ask.textContent = say("ask_" + name) + "?";
+      ask.addEventListener("click", () => panel.journey(facts, [name]));
+      at("actions").prepend(ask);
+    }
+    at("why").hidden = !shown.explained;
+    at("journey").hidden = shown.asks.length > 2;
+    at("none").hidden = Boolean(facts.holder || facts.last || facts.people.length);
+    at("next").hidden = !known;
   }
 
   function showCall(call) {
@@ -140,13 +215,19 @@
   }
 
   function showPerson(shown, last) {
-    const holder = shown && shown.holder;
+    // A passport that waits for its certificate has a name too.
+    const holder = shown && (shown.holder || shown.traveller);
+    const identity = shown && shown.identity;
     at("person").hidden = !holder;
     at("chip").hidden = !last;
     put("chip", last ? `${say("last")}: ${last.sign} ${last.word[language]}` : "");
     at("person").dataset.tone = last ? last.colour : "";
+    put("ask", identity ? identity.text[language] : say(shown && !shown.holder && shown.traveller ? "passport" : "compare"));
+    at("ask").dataset.agrees = identity ? (identity.agrees ? "yes" : "no") : "";
+    at("notes").replaceChildren(...(identity ? identity.notes : []).map((note) => item(note[language])));
     put("name", holder ? holder.name : "");
     at("name").classList.toggle("long", Boolean(holder) && holder.name.length > 34);
+    at("name").classList.toggle("more", Boolean(holder && holder.full_name));
     put("birth-date", holder ? day(holder.birth_date) : "");
     put("document", shown && shown.document ? shown.document[language] : "");
     at("document").parentNode.hidden = !(shown && shown.document);
@@ -156,6 +237,23 @@
     const recognition = shown && shown.recognition;
     put("recognition", recognition ? recognition.text[language] : "");
     at("recognition").dataset.class = recognition ? recognition.class : "";
+    showPapers((shown && shown.certificates) || []);
+  }
+
+  // What was shown, a line for each event; the hour as the document has it stands small.
+  function showPapers(papers) {
+    const events = papers.flatMap((paper) => paper.events);
+    const lines = events.slice(0, MAX_PAPERS).map((event) => {
+      const line = item(event.text[language]);
+      if (event.small) {
+        const small = document.createElement("small");
+        small.textContent = event.small[language];
+        line.append(" ", small);
+      }
+      return line;
+    });
+    if (events.length > MAX_PAPERS) lines.push(item(`+ ${events.length - MAX_PAPERS}`));
+    at("papers").replaceChildren(...lines);
   }
 
   // 1983-10-10 as it stands in a passport of the desk: 10/10/1983. A part of a date stays as it is.
@@ -183,8 +281,9 @@
     const { list, clock, rules } = facts;
     if (list) bar("list", `${list.date} · ${age(list.age_s)} · ${say(list.state)}`, list.state !== "FRESH");
     else bar("list", say("no_list"), true);
-    if (rules) bar("rules", `${rules.title[language] || rules.bundle} · ${rules.version}`, false);
-    else bar("rules", say("no_rules"), true);
+    const named = rules && rules.bundle ? `${rules.title[language]} · ${rules.version}` : say("no_rules");
+    const coming = rules && rules.next ? ` · ${say("new_rules").replace("{date}", rules.next.date)}` : "";
+    bar("rules", named + coming, !(rules && rules.bundle) || Boolean(coming));
     if (clock) bar("clock", `${clock.text} · ${say(clock.state)}`, !["TRUSTED", "BOUNDED"].includes(clock.state));
     else bar("clock", "–", false);
   }
@@ -192,7 +291,19 @@
   at("language").addEventListener("click", () => {
     language = language === "vi" ? "en" : "vi";
     history.replaceState(null, "", "#" + language);
+    panel.close();
     show(false);
+  });
+  at("why").addEventListener("click", () => panel.why(facts));
+  at("journey").addEventListener("click", () => panel.journey(facts));
+  at("none").addEventListener("click", () => panel.post("/no-certificate"));
+  at("next").addEventListener("click", () => {
+    panel.close();
+    panel.post("/next");
+  });
+  at("name").addEventListener("click", () => {
+    const holder = facts && (facts.holder || (facts.last && facts.last.holder));
+    if (holder && holder.full_name) panel.wholeName(holder.full_name, facts);
   });
   setInterval(() => {
     if (live !== "lost" && performance.now() - heard > lostMs) {
