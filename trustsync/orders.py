@@ -79,7 +79,7 @@ def sign_order(bundle: RuleBundle, key: SigningKey) -> bytes:
     """The file of an order. Raises OrderError for what no unit would take."""
     _check(bundle, bundle.post)
     row = bundle_row(bundle)
-    signature = key.sign(_signed_bytes(row)).signature
+    signature = key.sign(signed_bytes(row)).signature
     return canonical({"v": FORMAT_VERSION, "order": row, "signature": signature.hex()})
 
 
@@ -157,7 +157,7 @@ def open_order(data: bytes, public_keys: VerifyKey | Sequence[VerifyKey], post: 
     # 1. The envelope, in its one form. 2. The signature. 3. What it says.
     row, signature = _opened(data)
     keys = [public_keys] if isinstance(public_keys, VerifyKey) else public_keys
-    if not any(_holds(key, _signed_bytes(row), signature) for key in keys):
+    if not any(_holds(key, signed_bytes(row), signature) for key in keys):
         raise OrderError(
             "its signature is not by this post's commander, or its text was changed; it is not asked. "
             "Compare [rules] order_key with the key that signed"
@@ -218,7 +218,8 @@ def _check(bundle: RuleBundle, post: str) -> None:
         )
 
 
-def _signed_bytes(row: Any) -> bytes:
+def signed_bytes(row: Any) -> bytes:
+    """What an order's signature covers: words that nothing else begins with, and the canonical bundle."""
     return _DOMAIN + canonical(row)
 
 

@@ -9,6 +9,7 @@ from attacks import (
     network,
     offline,
     roots,
+    rules,
     store,
     thefts,
     transfer,
@@ -18,6 +19,6 @@ from attacks import (
 from attacks.scene import ATTACKS
 
 __all__ = [
-    "ATTACKS", "clock", "company", "content", "keys", "metadata", "network", "offline", "roots", "store",
-    "thefts", "transfer", "upstreams", "webserver",
+    "ATTACKS", "clock", "company", "content", "keys", "metadata", "network", "offline", "roots",
+    "rules", "store", "thefts", "transfer", "upstreams", "webserver",
 ]  # fmt: skip

@@ -34,6 +34,7 @@ from trustsync.orders import (
     read_private,
     read_public,
     sign_order,
+    signed_bytes,
     write_private,
     write_public,
 )
@@ -80,7 +81,7 @@ def why(data: bytes, *, post: str = POST) -> str:
 def signed_anyhow(bundle: RuleBundle, key: SigningKey = KEY) -> bytes:
     """What the writer refuses to sign, signed by somebody who does not use it."""
     row = bundle_row(bundle)
-    signature = key.sign(orders._DOMAIN + canonical(row)).signature
+    signature = key.sign(signed_bytes(row)).signature
     return canonical({"v": 1, "order": row, "signature": signature.hex()})
 
 
@@ -130,7 +131,7 @@ SPOILT: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 def _signed_row(row: dict[str, Any]) -> bytes:
-    signature = KEY.sign(orders._DOMAIN + canonical(row)).signature
+    signature = KEY.sign(signed_bytes(row)).signature
     return canonical({"v": 1, "order": row, "signature": signature.hex()})
 
 
