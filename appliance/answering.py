@@ -283,8 +283,12 @@ class Answering:
     def _judge_anew(self, basis: Basis, counted: int = 0) -> None:
         """The answer to what is here by what is known now; without a certificate, that it is waited for."""
         if not self.session.answers:
-            if self._shown.signal is Signal.READY and self._shown.waiting is None:
+            ready = self._shown.signal is Signal.READY and self._shown.waiting is None
+            if ready or self.session.context.traveller is not None:  # the next traveller has begun
                 self._voice.say(Signal.READY, self._ready())
+                self._shown = _Shown(Signal.READY)
+            elif self._shown.verdicts:
+                self._look_again()
             return
         verdict = self.session.answer_anew(basis)
         if any(found.code is Reason.EXEMPT_ROLE for found in verdict.reasons):
@@ -307,14 +311,17 @@ class Answering:
             self._view.renew([each for person in people for each in person])
             verdicts = [judged_together(person, basis) for person in people]
         else:
-            # Nobody is known here any more: a code that is still held up is read once more.
-            self._judged_by = None
-            self._watch = self._new_watch()
-            self._view.forget()
+            self._look_again()
             return
         self._judged_by = _JudgedBy.of(basis, verdicts)
         if [_gist(each) for each in verdicts] != [_gist(each) for each in shown.verdicts]:
             self._present_all(verdicts, basis, _Taken({}, marks=shown.marks, counted=0, since=shown.since))
+
+    def _look_again(self) -> None:
+        """A result stands and nobody is known here any more: a code that is still held up is read anew."""
+        self._judged_by = None
+        self._watch = self._new_watch()
+        self._view.forget()
 
     # --- Showing ------------------------------------------------------------------------------------------
 
@@ -335,6 +342,7 @@ class Answering:
                 zone=zone,
                 today=None if basis.now is None else basis.now.astimezone(zone).date(),
             )
+            facts["without"] = self.session.without
             self._show(verdicts, facts, taken, why=lambda: why_facts(verdict, zone))
         else:
             gate = context.profile is Profile.GATE

@@ -245,8 +245,8 @@ def _rules(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME|FILE",
-        help="publish these rules from now on: a shipped bundle, or a file; may be repeated "
-        "(default: those of before, at first covid-19-signature, which asks for authenticity alone)",
+        help="publish these rules from now on: a shipped bundle, or a file of `vaxgate-rules bundle build`; "
+        "may be repeated (default: those of before, at first covid-19-signature: authenticity alone)",
     )
 
 

@@ -3,8 +3,7 @@
 The rules this module keeps:
 
 * A choice holds until the next one; it is published with the next publication.
-* Rules are named as they are shipped, or lie in a file: one bundle as people write it, or a whole
-  ``bundles.json``.
+* Rules are named as they are shipped, or lie in a file as ``vaxgate-rules bundle build`` writes it.
 * What units would refuse to take after the rules of before is refused here: an older version comes back only
   where it is signed as a roll-back, see :mod:`trustsync.succession`.
 
@@ -27,14 +26,7 @@ from trustsync import shipped
 from trustsync.rule_floors import read_floors, write_floors
 from trustsync.succession import Succession, SuccessionError
 from verifier.policy.bundle import SIGNATURE_ONLY, RuleBundle
-from verifier.policy.bundle_json import (
-    BundleError,
-    canonical,
-    decode_bundles,
-    encode_bundles,
-    read_bundle,
-    value_set,
-)
+from verifier.policy.bundle_json import BundleError, decode_bundles, encode_bundles, value_set
 
 _RULES, _FLOORS = "rules", "rule-floors"  # names of facts of the registry
 
@@ -79,10 +71,13 @@ def _read(word: str) -> tuple[RuleBundle, ...]:
             f"{word}: neither a file that can be read ({error.strerror}) nor rules that are shipped; "
             f"those are {known}"
         ) from error
-    row = shipped.parsed(data, path.name)
-    if "bundles" in row:
-        return decode_bundles(canonical(row))
-    return (read_bundle(shipped.resolve(row, shipped.shared(), path.name), path.name),)
+    try:
+        return decode_bundles(data)
+    except BundleError as error:
+        raise IssuerError(
+            f"{path.name}: {error}; nothing was changed. Of a bundle as people write it make one with: "
+            f"vaxgate-rules bundle build {path.name} --out bundles.json"
+        ) from error
 
 
 def choose_rules(registry: Registry, bundles: Sequence[RuleBundle], now: datetime) -> None:

@@ -31,7 +31,7 @@ PAGES = sorted(
 ) + sorted(page for page in (ROOT / "docs").rglob("*/*.md"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 # Where a command must be found: the front page, or a page that it has a door to.
-READERS = ("officers", "integrators", "inspectors", "trust", "hub", "assurance")
+READERS = ("officers", "integrators", "inspectors", "rules", "trust", "hub", "assurance")
 DOORS = ("README.md", "CONTRIBUTING.md", *(f"docs/{name}.md" for name in READERS))
 MACHINE = re.compile(r"(?<![\w.])/(?:home|work|root|Users|tmp|mnt)/")
 

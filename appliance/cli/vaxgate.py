@@ -133,6 +133,7 @@ def _config_check(options: argparse.Namespace) -> int:
         "[camera] path": config.camera.path,
         "[trust] root": config.trust.root,
         "[training] root": config.training.root,
+        "[rules] order_key": config.rules.order_key,
     }
     missing = [
         f"{path}: {key}: {file} does not exist"
@@ -212,8 +213,9 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
     from appliance.kiosk.trust import TrustPage
     from appliance.lights import open_lamp
     from appliance.scanner import look
+    from appliance.supply import OrderSupply
     from trustsync.environments import Environment
-    from trustsync.paths import seed_dir, trust_dir
+    from trustsync.paths import data_dir, seed_dir, trust_dir
     from trustsync.status import read_status
     from trustsync.store import open_store
 
@@ -237,6 +239,8 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
         trust_page=trust_page,
         training=training,
     )
+    folder = Path(config.rules.orders) if config.rules.orders else data_dir() / "orders"
+    orders = OrderSupply(config.rules, folder, monotonic=time.monotonic)
     with open_lamp(config.lamp, training=training) as lamp, KioskServer(hub, port=config.kiosk.port) as kiosk:
         gate = Gate(
             open_camera=lambda: open_camera(config.camera),
@@ -249,6 +253,8 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
             phone=config.site.phone,
             on_answer=_say_times if stats else None,
             read=partial(look, data_matrix=config.camera.data_matrix),
+            context=config.rules.context(),
+            orders=orders.orders,
         )
         gate.start()
         print(kiosk.url, flush=True)

@@ -82,6 +82,7 @@ def of_signal(signal: Signal) -> Facts:
         "order": None,
         "asks": [],
         "explained": False,
+        "without": False,
         "last": None,
     }
 
@@ -96,13 +97,14 @@ _PERSONAL: Facts = {
     "ways": [],
     "asks": [],
     "explained": False,
+    "without": False,
     "last": None,
 }
 
 
 def is_personal(facts: Facts) -> bool:
-    """Whether somebody's name stands among the facts."""
-    return any(facts[name] for name in ("people", "holder", "traveller", "last"))
+    """Whether the facts are about somebody: by name, or as a traveller without a certificate."""
+    return any(facts[name] for name in ("people", "holder", "traveller", "without", "last"))
 
 
 def without_person(facts: Facts) -> Facts:
@@ -256,6 +258,7 @@ def of_people(verdicts: Sequence[Verdict], *, phone: str = "", gate: bool = Fals
     facts = of_signal(signal)
     facts["headline"] = {lang: text.format(n=len(verdicts)) for lang, text in PEOPLE.items()}
     facts["people"] = [_line(one) for one in verdicts]
+    facts["advice"] = [ADVICE["one_by_one"]]
     facts["bundle"], facts["order"] = bundle_facts(worst.bundle), bundle_facts(worst.order)
     facts["door"] = {"open": False, "text": DOOR["one_by_one"]} if gate else None
     if any(found.code is Reason.LIST_EXPIRED for one in verdicts for found in one.reasons):
@@ -324,6 +327,7 @@ def _filled(text: str, numbers: dict[str, int]) -> str:
 _KEPT = (
     *("state", "sign", "colour", "word", "headline", "reasons", "duties", "holder", "traveller", "identity"),
     *("certificates", "ways", "document", "issuer", "recognition", "bundle", "order", "asks", "explained"),
+    "without",
 )
 
 

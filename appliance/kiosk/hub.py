@@ -88,7 +88,8 @@ class Hub:
             last = None
             if keep_last:
                 standing = self._facts
-                last = as_last(standing) if standing["holder"] else standing["last"]
+                stays = standing["holder"] or standing["without"]
+                last = as_last(standing) if stays else standing["last"]
             self._facts = {**facts, "last": last}
             if last is None:
                 self._why = why

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from verifier.births import BirthMatch
+from verifier.certificate import DETECTED, NOT_DETECTED
 from verifier.names import NameClass, Note
 from verifier.vocabulary import MEASLES, NAAT, POLIOMYELITIS, RAPID, YELLOW_FEVER
 
@@ -35,6 +36,11 @@ DISEASES: Words = {
 TEST_KINDS: Words = {
     NAAT: {"vi": "Xét nghiệm PCR/LAMP", "en": "PCR/LAMP test"},
     RAPID: {"vi": "Xét nghiệm nhanh kháng nguyên", "en": "Rapid antigen test"},
+}
+
+RESULTS: Words = {
+    NOT_DETECTED: {"vi": "không phát hiện", "en": "not detected"},
+    DETECTED: {"vi": "phát hiện", "en": "detected"},
 }
 
 # Names under which products are known; the codes are those of the EU value set of vaccine products.

@@ -42,8 +42,8 @@ WAITING = {
 READ = {"vi": "Đã đọc hộ chiếu, đưa mã vào trước camera", "en": "Passport read, hold a code to the camera"}
 
 PEOPLE = {
-    "vi": "{n} người trong khung hình: mỗi dòng là một người. Để xem kỹ, đưa từng mã một",
-    "en": "{n} persons in view: each line stands for itself. For more, show one code at a time",
+    "vi": "{n} mã của nhiều người: mỗi dòng một kết quả",
+    "en": "{n} persons in view: each line has its own result",
 }
 
 # Of a gate, where nobody looks.
@@ -85,6 +85,10 @@ ADVICE: dict[str, dict[str, str]] = {
     "sync": {
         "vi": "Đồng bộ danh sách, hoặc mang đến bằng USB. Báo trưởng ca mỗi ca một lần.",
         "en": "Sync the list, or bring it on a USB stick. Tell your supervisor once a shift.",
+    },
+    "one_by_one": {
+        "vi": "Màu này là của kết quả xấu nhất. Để xem kỹ một người, chỉ đưa mã của người đó.",
+        "en": "This colour is the worst of them. For more on one person, show that code alone.",
     },
     "manual": {
         "vi": "Làm theo tờ quy trình thủ công.",

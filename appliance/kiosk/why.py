@@ -13,10 +13,12 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import tzinfo
 from typing import Any
 
 from appliance.kiosk.facts import of_verdict
+from appliance.kiosk.paper_texts import DISEASES, PRODUCTS, RESULTS, TEST_KINDS, Words
 from appliance.kiosk.plain import Facts, plain
 from appliance.kiosk.why_texts import ANSWERS
 from verifier.policy.explain import explained
@@ -24,6 +26,7 @@ from verifier.verdict import Verdict
 
 MAX_RULES = 24  # the rest is said in a number: nobody reads more on one screen
 MAX_VALUE = 60
+_CODES: Mapping[str, Words] = {"event.test": TEST_KINDS, "event.result": RESULTS, "event.disease": DISEASES}
 
 
 def why_facts(verdict: Verdict, zone: tzinfo) -> Facts:
@@ -43,9 +46,15 @@ def _row(row: Facts) -> Facts:
     return {
         **row,
         "word": ANSWERS[answer],
-        "values": [{**each, **_plain(each)} for each in row["values"]],
+        "values": [{**each, **_said(each)} for each in row["values"]],
     }
 
 
-def _plain(value: dict[str, Any]) -> dict[str, str]:
-    return {language: plain(str(value[language]), MAX_VALUE) for language in ("vi", "en")}
+def _said(value: dict[str, Any]) -> dict[str, str]:
+    """A value in words; a code that a table has a name for has its name beside it."""
+    texts = {language: plain(str(value[language]), MAX_VALUE) for language in ("vi", "en")}
+    code = texts["en"]
+    if value["name"] == "event.product" and code in PRODUCTS:
+        return dict.fromkeys(texts, f"{PRODUCTS[code]} ({code})")
+    words = _CODES.get(value["name"], {}).get(code)
+    return texts if words is None else {language: f"{words[language]} ({code})" for language in texts}

@@ -48,7 +48,7 @@ class Page:
     kiosk: KioskServer
 
     def __init__(self, browser: webdriver.Chrome, url: str, language: str = "en") -> None:
-        self.browser, self.url = browser, url
+        self.browser, self.url, self.language = browser, url, language
         browser.get_log("browser")  # type: ignore[no-untyped-call]  # selenium's own
         browser.get("about:blank")
         browser.get(f"{url}#{language}")
@@ -101,7 +101,8 @@ const ground = (node) => {
   return "rgb(255, 255, 255)";
 };
 const out = {};
-for (const node of document.querySelectorAll("h1, h2, p, li, dt, dd, b, code, th, td, .button, .sign")) {
+for (const node of document.querySelectorAll(
+    "h1, h2, h3, p, li, dt, dd, b, i, small, span, code, th, td, .button, .sign")) {
   if (!node.textContent.trim() || node.offsetParent === null) continue;
   const style = getComputedStyle(node);
   const grounds = style.backgroundImage.includes("repeating")
@@ -133,8 +134,8 @@ SHOWN_ID = "return Number(document.documentElement.dataset.shown) === arguments[
 CUT = """
 const out = [];
 for (const node of document.querySelectorAll(
-    "#sign, #word, #headline, #reasons, #advice, #call, #duties, #name, #birth-date, #document, #issuer, "
-    + "#recognition, .button, footer b")) {
+    "#sign, #word, #headline, #door, #reasons, #advice, #call, #duties, #by, #ask, #notes, #name, "
+    + "#birth-date, #document, #issuer, #recognition, #papers, #people li, .button, footer b")) {
   if (node.offsetParent === null || !node.textContent) continue;
   const box = node.getBoundingClientRect();
   const round = (node.closest(".verdict, .person") || document.documentElement).getBoundingClientRect();

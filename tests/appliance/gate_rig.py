@@ -104,12 +104,12 @@ class Rig:
     def __init__(self, desk: Desk, **options: Any) -> None:
         self.desk = desk
         self.seconds = 1000.0
-        self.camera = HandCamera(lambda: self.monotonic())
+        self.camera = HandCamera(self._tick)
         self.open_trust: Callable[[], TrustSource] = lambda: FixedTrust(snapshot_of(self.desk))
         self.open_error: Exception | None = None
         training = options.pop("training", False)
         self.lamp = options.pop("lamp", None) or MockLamp(training=training)
-        self.hub = Hub(clear_s=15, monotonic=lambda: self.monotonic(), training=training)
+        self.hub = Hub(clear_s=15, monotonic=self._tick, training=training)
         self.answers: list[Answer] = []
         self.clock_error: Exception | None = None
         assert desk.now is not None
@@ -121,7 +121,7 @@ class Rig:
             hub=self.hub,
             config=options.pop("config", GateConfig()),
             clock=self._clock,
-            monotonic=lambda: self.monotonic(),
+            monotonic=self._tick,
             on_answer=self.answers.append,
             **options,
         )
@@ -129,6 +129,10 @@ class Rig:
 
     def monotonic(self) -> float:
         return self.seconds
+
+    def _tick(self) -> float:
+        """The clock of everything here, also once a test has put another in its place."""
+        return self.monotonic()
 
     def _clock(self) -> datetime:
         if self.clock_error is not None:

@@ -40,7 +40,12 @@ NATIONAL = {
         }
     ],
 }
-PLACES = ["name", "version", "asks", "valid_from", "valid_to", "activates", "diseases", "texts", "scope", "value_sets", "rules", "rules/0", "rules/0/on", "rules/0/values", "rules/0/reason", "requirements", "requirements/0/any/0", "requirements/0/any/0/rules", "duties", "duties/0", "always", "areas", "tests", "post", "replaces"]
+PLACES = (
+    "name", "version", "asks", "valid_from", "valid_to", "activates", "diseases", "texts", "scope",
+    "value_sets", "rules", "rules/0", "rules/0/on", "rules/0/values", "rules/0/reason", "requirements",
+    "requirements/0/any/0", "requirements/0/any/0/rules", "duties", "duties/0", "always", "areas", "tests",
+    "post", "replaces",
+)  # fmt: skip
 JSON = st.recursive(
     st.none()
     | st.booleans()

@@ -79,6 +79,8 @@ def test_a_rule_that_is_met_is_told_too_and_a_way_not_taken_is_marked() -> None:
         "crew": ("false", False),
     }
     assert found["course-complete"]["reason"] is None
+    shown = [value["name"] for value in found["course-complete"]["values"]]
+    assert shown == ["event.dose", "event.doses"], "a value that only names a member stands there once"
 
 
 def test_an_unknown_answer_names_its_cause_in_both_languages() -> None:

@@ -25,6 +25,7 @@ from trustsync.hub.config import HubConfig, HubError
 from trustsync.hub.lists import read_json
 from trustsync.hub.upstream import UpstreamError
 from trustsync.layout import ADVISORIES_PATH, POLICY_PATH, RECOGNITION_PATH, RULES_PATH
+from trustsync.shipped import parsed
 from verifier.policy.bundle_json import BundleError, decode_bundles
 
 # By the name that people use: the target's path, and what reads it.
@@ -39,8 +40,9 @@ CONTENT: Mapping[str, tuple[str, Callable[[bytes], Any]]] = {
 def put_content(config: HubConfig, name: str, data: bytes) -> None:
     """Take a document in; it is published with the next publication. Raises HubError when it is unfit."""
     try:
-        data = encode_json(read_json(data, name))
-    except (UpstreamError, TargetError) as error:
+        # Expressions of rules are nested deeper than any list of keys.
+        data = encode_json(parsed(data, name) if name == "rules" else read_json(data, name))
+    except (UpstreamError, TargetError, BundleError) as error:
         raise HubError(f"{name}: {error}") from error
     _check(name, data)
     write_whole(_file(config, name), data)

@@ -14,6 +14,8 @@ The rules this module keeps:
 * Nightly, with the online keys alone: revocation, snapshot and timestamp are signed, and what would need a
   reviewer or a key from the safe stays as it was published last, and is named. So it is when the lists of
   others make no list at all: nobody of them can let the fleet's list grow old.
+* Rules that units would refuse after those of before, see :mod:`trustsync.succession`, are published by
+  nobody; at night the others stay.
 * Certificates that stay good are published together with the list of keys that promises them, or not at all.
 * Production and test are two repositories with two roots. Nothing is published for one by the other's keys.
 
@@ -65,7 +67,7 @@ from trustsync.publishing import (
 from trustsync.revocation import MappedRevocation, Part
 from trustsync.rule_floors import read_floors, write_floors
 from trustsync.segments import SegmentRecord, by_segment
-from trustsync.succession import Succession
+from trustsync.succession import Succession, SuccessionError
 from trustsync.targets import decode_keys, encode_keys
 from trustsync.trial import TrialError, decode_trial, try_list
 from verifier.policy.bundle_json import decode_bundles
@@ -140,13 +142,15 @@ def publish(
         say("planning the revocation segments")
         specimens = specimens_of(ledger, environment)
         segments = _Segments(config, ledger, environment, specimens)
+        succession = _succession(ledger, environment, standing, now)
+        own, unfit = _own(config, points, succession, standing if nightly else {})
+        waiting += unfit
         documents = {
             KEYS_PATH: standing[KEYS_PATH] if candidate is None else candidate.document,
             SELF_TEST_PATH: specimens.document,
-            **_own(config, points),
+            **own,
         }
         metadata = ledger.metadata_of(environment)
-        succession = _succession(ledger, environment, standing, now)
         with ledger.change():
             publication: Publication | None = None
             while publication is None:
@@ -170,14 +174,10 @@ def publish(
                 except PublishingError as error:
                     raise NotPublishedError(str(error)) from error
             # 6.
-            for path, data in revocation.items():
-                if path.endswith(".seg"):
-                    ledger.blobs.keep(data)
             if candidate is not None and is_news:
                 number = int(ledger.fact(_counter(environment)) or 0)
                 ledger.set_fact(_counter(environment), str(number + 1))
-            index = {path: data for path, data in revocation.items() if not path.endswith(".seg")}
-            _keep(ledger, environment, documents | index, succession)
+            _keep(ledger, environment, files, succession)
         # 7.
         say("laying the files out")
         lay_out(config.repository(environment), files, metadata)
@@ -261,13 +261,28 @@ def keep_specimens(ledger: HubLedger, environment: str, specimens: Specimens) ->
     ledger.set_fact(f"specimens/{environment}", " ".join(part.hex() for part in parts))
 
 
-def _own(config: HubConfig, points: Mapping[str, Sequence[bytes]]) -> dict[str, bytes]:
-    """The documents beside the keys. Raises HubError for one that no role of this repository speaks for."""
+def _own(
+    config: HubConfig,
+    points: Mapping[str, Sequence[bytes]],
+    succession: Succession,
+    standing: Mapping[str, bytes],
+) -> tuple[dict[str, bytes], list[str]]:
+    """The documents beside the keys, and in words what of them waits.
+
+    standing: what may stay as it is, by path. Raises HubError for a document that no role of this repository
+    speaks for, NotPublishedError for rules that every unit would refuse after those of before.
+    """
     documents = read_content(config)
     for path in documents:
         if path.split("/")[0] not in points:
             raise HubError(f"{path}: hub.toml names no key for the role {path.split('/')[0]!r}; add one")
-    return documents
+    try:
+        succession.check(decode_bundles(documents[RULES_PATH]))
+    except SuccessionError as error:
+        if RULES_PATH not in standing:
+            raise _unfit(error) from error
+        return _held_back(documents, standing, [RULES_PATH.split("/")[0]]), [f"the rules wait: {error}"]
+    return documents, []
 
 
 def _succession(
@@ -279,11 +294,13 @@ def _succession(
     return Succession(floors, now, held)
 
 
-def _keep(
-    ledger: HubLedger, environment: str, documents: Mapping[str, bytes], succession: Succession
-) -> None:
-    ledger.keep_published(environment, documents)
-    floors = succession.after(decode_bundles(documents[RULES_PATH]))
+def _keep(ledger: HubLedger, environment: str, files: Mapping[str, bytes], succession: Succession) -> None:
+    """Keep what is published: documents, segments as blobs, and what units remember of the rules."""
+    segments = {path for path in files if path.endswith(".seg")}
+    for path in segments:
+        ledger.blobs.keep(files[path])
+    ledger.keep_published(environment, {path: files[path] for path in files.keys() - segments})
+    floors = succession.after(decode_bundles(files[RULES_PATH]))
     ledger.set_fact(_rule_floors(environment), json.dumps(write_floors(floors)))
 
 

@@ -1,4 +1,4 @@
-"""What our own rules see: certificates of every family, the journey and the desk, in one tree of plain values.
+"""What our own rules see: certificates of every family, the journey and the desk, in one tree of values.
 
 The rules this module keeps:
 
@@ -7,7 +7,7 @@ The rules this module keeps:
   what the desk has not been told an :class:`~verifier.policy.values.Unknown`, each with the reason to show.
 * Days are days of the desk's calendar, instants are instants.
 
-    tree = Facts(context, time, certificates).of(certificate, event)
+    tree = Facts(context, time, holder, value_sets).of(certificate, event, recognition)
     tree["event"]["given"], tree["journey"]["departure"], tree["holder"]["birth"]
 
 The members are listed in ``docs/rules.md``.
@@ -15,7 +15,7 @@ The members are listed in ``docs/rules.md``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, assert_never
 
@@ -210,14 +210,9 @@ def _day(instant: datetime | Span | Unknown, time: TimeBounds) -> date | Span | 
 
 
 def _birth(holder: Holder | None, traveller: Traveller | None, today: date | Span | Unknown) -> Any:
-    """The birth date by certificate and travel document together, as far as it is known (SC-D01 to SC-D06)."""
+    """The birth date by certificate and travel document together, as far as it is known (SC-D01 to D06)."""
     latest = today.latest if isinstance(today, Span) else today
     known = born(holder, traveller, latest if isinstance(latest, date) else _FAR_AHEAD.date())
     if known is None:
         return Unknown(Reason.DOB_PARTIAL)
     return known.exact or Span(known.earliest, known.latest, Reason.DOB_PARTIAL)
-
-
-def events_of(certificates: Sequence[Certificate]) -> list[tuple[Certificate, Event]]:
-    """Every event with the certificate that bears it, those shown last first."""
-    return [(each, event) for each in reversed(certificates) for event in each.events]

@@ -1,4 +1,4 @@
-"""Judging by our own rules: from certificates, the journey and a bundle to findings, duties and the way there.
+"""Judging by our own rules: from certificates, a journey and a bundle to findings, duties and the way there.
 
 The rules this module keeps:
 
@@ -13,7 +13,7 @@ The rules this module keeps:
 * A bundle is compiled once for a desk, not once for a scan.
 
     ruled = rule_on(shown, compiled(bundle, zone), context, time)
-    ruled.findings, ruled.duties, ruled.branches
+    ruled.findings, ruled.duties, ruled.taken
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from enum import IntEnum
+from functools import partial
 from typing import Any
 
 from verifier.certificate import Certificate, Event
@@ -39,8 +40,8 @@ from verifier.policy.bundle import (
 )
 from verifier.policy.certlogic import Dialect, EvaluationError, ExpressionError, compile_logic, truth
 from verifier.policy.context import Context
-from verifier.policy.facts import Facts, events_of, kind_of
-from verifier.policy.saying import said
+from verifier.policy.facts import Facts, kind_of
+from verifier.policy.saying import evaluated, said
 from verifier.policy.values import Unknown
 from verifier.reasons import Finding, finding
 from verifier.recognition import RecognitionClass
@@ -167,8 +168,8 @@ def compiled(bundle: RuleBundle, zone: tzinfo) -> CompiledBundle:
     key = (id(bundle), str(zone))
     held = _compiled.get(key)
     if held is None or held.bundle is not bundle or held.zone != zone:
-        while len(_compiled) >= _MOST_COMPILED:
-            _compiled.pop(next(iter(_compiled)))
+        for oldest in list(_compiled)[: 1 - _MOST_COMPILED]:
+            _compiled.pop(oldest, None)  # another thread may have been faster
         held = _compiled[key] = _compile(bundle, zone)
     return held
 
@@ -240,9 +241,9 @@ def rule_in_force(versions: Sequence[CompiledRule], now: datetime | None) -> Com
 
 
 def ask(logic: Logic, data: Any) -> tuple[Answer, Reason | None]:
-    """The answer of one expression: what raises, or is neither true nor false, is unknown (SC-L06)."""
+    """The answer of a rule: true or false. What raises, or has any other value, is unknown (SC-L06)."""
     try:
-        value = truth(logic(data))
+        value = logic(data)
     except EvaluationError:
         value = None
     match value:
@@ -256,16 +257,24 @@ def ask(logic: Logic, data: Any) -> tuple[Answer, Reason | None]:
             return Answer.UNKNOWN, Reason.RULE_UNKNOWN
 
 
+def holds(condition: Logic | None, data: Any) -> tuple[Answer, Reason | None]:
+    """The answer of a condition, for which any truthy value will do; without one it holds."""
+    if condition is None:
+        return Answer.MET, None
+    return ask(lambda tree: truth(condition(tree)), data)
+
+
 # --- Judging ------------------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True, repr=False)
 class _Way:
-    """How far one branch got with one event."""
+    """How far one branch got with one event. unsure: whether it is open at all is not known."""
 
     branch: CompiledBranch
     tree: Tree
     answer: Answer = Answer.MET
+    unsure: bool = False
     findings: list[Finding] = field(default_factory=list)
     rulings: list[Ruling] = field(default_factory=list)
 
@@ -283,19 +292,19 @@ class _Desk:
     duties: list[Duty] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
 
-    def ask_rule(self, identifier: str, tree: Tree, rulings: list[Ruling]) -> tuple[Answer, Finding | None]:
+    def in_force(self, identifier: str) -> CompiledRule | None:
+        """The version of a rule that counts here; ``None`` where none is in force."""
+        return rule_in_force(self.book.rules[identifier], self.now)
+
+    def ask_rule(self, one: CompiledRule, tree: Tree, rulings: list[Ruling]) -> tuple[Answer, Finding | None]:
         """One rule over one tree; a finding unless it is met or not asked here. rulings: where to note it."""
-        one = rule_in_force(self.book.rules[identifier], self.now)
-        if one is None:
-            return Answer.MET, None
-        answer, cause = Answer.MET, None
-        asked, why = (Answer.MET, None) if one.when is None else ask(one.when, tree)
+        asked, why = holds(one.when, tree)
         if asked is Answer.NOT_MET:
             return Answer.MET, None
         answer, cause = ask(one.logic, tree)
         if asked is Answer.UNKNOWN and answer is not Answer.MET:
             answer, cause = Answer.UNKNOWN, why
-        rulings.append(Ruling(one.rule, answer, cause, _looking(one.values, tree, self.book.zone), tree))
+        rulings.append(Ruling(one.rule, answer, cause, partial(evaluated, one.values, tree), tree))
         match answer:
             case Answer.MET:
                 return answer, None
@@ -303,57 +312,57 @@ class _Desk:
                 note = said(one.rule.notes, one.values, tree, self.book.zone)
                 return answer, finding(one.rule.reason, one.rule.identifier, one.rule.state, note=note)
             case Answer.UNKNOWN:
-                return answer, finding(cause or Reason.RULE_UNKNOWN, one.rule.identifier, State.CHECK)
+                return answer, _doubt(cause, one.rule.identifier)
 
     def always(self) -> None:
         """Rules that every event of their kind must meet."""
-        for identifier in self.book.bundle.always:
-            kind = self.book.rules[identifier][0].rule.on
-            for tree in [self.person] if kind is On.PERSON else self._of_kind(kind):
-                _, found = self.ask_rule(identifier, tree, self.rulings)
+        for one in filter(None, map(self.in_force, self.book.bundle.always)):
+            for tree in self._of_kind(one.rule.on):
+                _, found = self.ask_rule(one, tree, self.rulings)
                 if found is not None:
                     self.findings.append(found)
 
     def _of_kind(self, kind: On) -> list[Tree]:
-        return [tree for on, tree in self.trees if on is kind]
+        return [self.person] if kind is On.PERSON else [tree for on, tree in self.trees if on is kind]
 
     def require(self, requirement: CompiledRequirement) -> None:
         """One requirement: the best of its branches."""
-        if requirement.when is not None:
-            asked, cause = ask(requirement.when, self.person)
-            if asked is Answer.NOT_MET:
-                return
-            if asked is Answer.UNKNOWN:
-                self.findings.append(
-                    finding(cause or Reason.RULE_UNKNOWN, requirement.requirement.identifier, State.CHECK)
-                )
-                return
+        asked, cause = holds(requirement.when, self.person)
+        if asked is Answer.NOT_MET:
+            return
+        if asked is Answer.UNKNOWN:
+            self.findings.append(_doubt(cause, requirement.requirement.identifier))
+            return
         ways = [way for branch in requirement.branches for way in self._ways(branch)]
         best = max(ways, key=lambda way: way.answer, default=None)
-        spoke = [way for way in ways if way.branch.branch.on is not On.PERSON]
         if best is not None and best.answer is Answer.MET:
             self._note(requirement, ways, best)
             self._met(requirement, best)
-            return
+        else:
+            self._unmet(requirement, ways)
+
+    def _unmet(self, requirement: CompiledRequirement, ways: Sequence[_Way]) -> None:
         # Nobody is refused for what a way about the person alone does not grant, such as an exemption.
         alone = all(branch.branch.on is On.PERSON for branch in requirement.branches)
-        telling = ways if alone else spoke
-        unknown = [way for way in ways if way.answer is Answer.UNKNOWN]
-        nearest = max(telling, key=lambda way: way.answer, default=None)
+        telling = ways if alone else [way for way in ways if way.branch.branch.on is not On.PERSON]
+        nearest = max(telling, key=lambda way: (way.answer, not way.unsure), default=None)
         self._note(requirement, ways, nearest)
         found = [] if nearest is None else list(nearest.findings)
         if nearest is None:
             found.append(finding(Reason.NEED_SECOND_DOC, requirement.requirement.identifier))
-        open_ = bool(unknown) or nearest is None
+        unknown = [way for way in ways if way.answer is Answer.UNKNOWN]
         for way in unknown:
             if way is not nearest:
                 found += [each for each in way.findings if each.state is State.CHECK]
-        excused = self._duties(requirement.unmet, self.person, found)
+        excused, doubts = duties_that_hold(requirement.unmet, self.person)
         if excused:
             found.append(finding(Reason.DUTY_ONLY, requirement.requirement.identifier))
+        # A "no" that depends on something unknown is none: on another way, on whether the only way that was
+        # tried is open here, on whether a duty excuses.
+        open_ = bool(unknown or doubts) or nearest is None or nearest.unsure
         if excused or open_:
             found = [_softened(each) for each in found]
-        self.findings += found
+        self.findings += found + doubts
         self.duties += excused
         branch = None if nearest is None else nearest.branch.branch
         answer = Answer.UNKNOWN if open_ else Answer.NOT_MET
@@ -374,21 +383,19 @@ class _Desk:
 
     def _ways(self, branch: CompiledBranch) -> list[_Way]:
         """The branch over each event of its kind, as far as it is open."""
-        on = branch.branch.on
+        rules = list(filter(None, map(self.in_force, branch.branch.rules)))
+        if not rules:
+            return []  # a way whose rules are over, or have not begun, would ask nothing
         ways = []
-        for tree in [self.person] if on is On.PERSON else self._of_kind(on):
-            way = _Way(branch, tree)
-            if branch.when is not None:
-                asked, cause = ask(branch.when, tree)
-                if asked is Answer.NOT_MET:
-                    continue
-                if asked is Answer.UNKNOWN:
-                    way.answer = Answer.UNKNOWN
-                    way.findings.append(
-                        finding(cause or Reason.RULE_UNKNOWN, branch.branch.identifier, State.CHECK)
-                    )
-            for identifier in branch.branch.rules:
-                answer, found = self.ask_rule(identifier, tree, way.rulings)
+        for tree in self._of_kind(branch.branch.on):
+            asked, cause = holds(branch.when, tree)
+            if asked is Answer.NOT_MET:
+                continue
+            way = _Way(branch, tree, asked, unsure=asked is Answer.UNKNOWN)
+            if way.unsure:
+                way.findings.append(_doubt(cause, branch.branch.identifier))
+            for one in rules:
+                answer, found = self.ask_rule(one, tree, way.rulings)
                 way.answer = min(way.answer, answer)
                 if found is not None:
                     way.findings.append(found)
@@ -401,20 +408,27 @@ class _Desk:
             note = said(branch.notes, way.branch.values, way.tree, self.book.zone)
             self.findings.append(finding(branch.gives, branch.identifier, note=note))
         else:
-            self.duties += self._duties(requirement.met, self.person, self.findings)
-        self.duties += self._duties(way.branch.duties, way.tree, self.findings)
+            self.give(requirement.met, self.person)
+        self.give(way.branch.duties, way.tree)
         self.taken.append(Taken(requirement.requirement, branch, Answer.MET))
 
-    def _duties(self, given: Iterable[CompiledDuty], tree: Tree, found: list[Finding]) -> list[Duty]:
+    def give(self, duties: Iterable[CompiledDuty], tree: Tree) -> None:
         """The duties whose condition holds; one that cannot be told leaves its cause."""
-        out = []
-        for each in given:
-            answer, cause = (Answer.MET, None) if each.when is None else ask(each.when, tree)
-            if answer is Answer.MET:
-                out.append(each.duty)
-            elif answer is Answer.UNKNOWN:
-                found.append(finding(cause or Reason.RULE_UNKNOWN, each.duty.code, State.CHECK))
-        return out
+        given, doubts = duties_that_hold(duties, tree)
+        self.duties += given
+        self.findings += doubts
+
+
+def duties_that_hold(duties: Iterable[CompiledDuty], tree: Tree) -> tuple[list[Duty], list[Finding]]:
+    """The duties whose condition holds, and the causes of those of which that is not known."""
+    given, doubts = [], []
+    for each in duties:
+        answer, cause = holds(each.when, tree)
+        if answer is Answer.MET:
+            given.append(each.duty)
+        elif answer is Answer.UNKNOWN:
+            doubts.append(_doubt(cause, each.duty.code))
+    return given, doubts
 
 
 def rule_on(shown: Sequence[Shown], book: CompiledBundle, context: Context, time: TimeBounds) -> Ruled:
@@ -425,17 +439,19 @@ def rule_on(shown: Sequence[Shown], book: CompiledBundle, context: Context, time
     """
     holder = shown[-1].certificate.holder if shown else None
     facts = Facts(context, time, holder, book.bundle.value_sets)
-    recognised = {id(each.certificate): each.recognition for each in shown}
     trees: list[tuple[On, Tree]] = [
-        (kind_of(event), facts.of(certificate, event, recognised[id(certificate)]))
-        for certificate, event in events_of([each.certificate for each in shown])
+        (kind_of(event), facts.of(each.certificate, event, each.recognition))
+        for each in reversed(shown)
+        for event in each.certificate.events
         if _about(book.bundle, event)
     ]
     desk = _Desk(book, time.earliest, facts.person, trees)
+    if not any(map(desk.in_force, book.rules)):
+        desk.findings.append(finding(Reason.RULES_MISSING, "no rule of the bundle is in force"))
     desk.always()
     for requirement in book.requirements:
         desk.require(requirement)
-    desk.duties += desk._duties(book.duties, facts.person, desk.findings)
+    desk.give(book.duties, facts.person)
     return Ruled(
         tuple(desk.findings), tuple(dict.fromkeys(desk.duties)), tuple(desk.taken), tuple(desk.rulings)
     )
@@ -445,14 +461,11 @@ def _about(bundle: RuleBundle, event: Event) -> bool:
     return not bundle.diseases or event.disease in bundle.diseases
 
 
+def _doubt(cause: Reason | None, about: str) -> Finding:
+    """What is not known, about a rule, a way or a duty."""
+    return finding(cause or Reason.RULE_UNKNOWN, about, State.CHECK)
+
+
 def _softened(found: Finding) -> Finding:
     """A defect of a way that another way, or a duty, may still make good: CHECK."""
-    if found.state is not State.FAIL:
-        return found
-    return Finding(found.code, State.CHECK, found.detail, found.age, found.note)
-
-
-def _looking(values: Mapping[str, Logic], tree: Tree, zone: tzinfo) -> Callable[[], Mapping[str, Any]]:
-    from verifier.policy.saying import evaluated
-
-    return lambda: evaluated(values, tree)
+    return replace(found, state=State.CHECK) if found.state is State.FAIL else found

@@ -63,9 +63,14 @@ import { makePanel } from "./panel.js";
     root.dataset.training = news.training ? "yes" : "no";
     if (fresh) {
       clearTimeout(clearing);
-      if (news.holder || news.last || news.people.length || news.traveller) clearing = setTimeout(clearPerson, clearMs);
+      if (about(news)) clearing = setTimeout(clearPerson, clearMs);
     }
     show(other);
+  }
+
+  // Whether facts are about somebody, who leaves the page in a while.
+  function about(shown) {
+    return shown.holder || shown.last || shown.people.length || shown.traveller || shown.without;
   }
 
   // Which facts stand on the page, for whoever looks at it from outside.
@@ -75,7 +80,7 @@ import { makePanel } from "./panel.js";
 
   function clearPerson() {
     const gone = { holder: null, last: null, people: [], traveller: null, identity: null, certificates: [] };
-    const none = { ways: [], asks: [], explained: false };
+    const none = { ways: [], asks: [], explained: false, without: false };
     const bare = (reason) => ({ ...reason, note: null });
     if (facts) facts = { ...facts, ...gone, ...none, reasons: facts.reasons.map(bare) };
     show(false);
@@ -192,12 +197,11 @@ import { makePanel } from "./panel.js";
     at("actions").hidden = !on;
     if (!on) return;
     const shown = facts.holder ? facts : facts.last || facts;
-    const known = facts.holder || facts.last || facts.traveller || facts.people.length;
     for (const old of at("actions").querySelectorAll(".ask-for")) old.remove();
     for (const name of shown.asks.slice(0, 3).reverse()) {
       const ask = document.createElement("button");
       ask.type = "button";
-      ask.className = "button ask-for";
+      ask.className = ["role", "paper"].includes(name) ? "button ask-for may" : "button ask-for";
       ask.dataset.ask = name;
       ask.textContent = say("ask_" + name) + "?";
       ask.addEventListener("click", () => panel.journey(facts, [name]));
@@ -205,8 +209,8 @@ import { makePanel } from "./panel.js";
     }
     at("why").hidden = !shown.explained;
     at("journey").hidden = shown.asks.length > 2;
-    at("none").hidden = Boolean(facts.holder || facts.last || facts.people.length);
-    at("next").hidden = !known;
+    at("none").hidden = Boolean(facts.holder || facts.last || facts.people.length || facts.without);
+    at("next").hidden = !about(facts) && !facts.state;
   }
 
   function showCall(call) {
@@ -218,11 +222,13 @@ import { makePanel } from "./panel.js";
     // A passport that waits for its certificate has a name too.
     const holder = shown && (shown.holder || shown.traveller);
     const identity = shown && shown.identity;
-    at("person").hidden = !holder;
+    // So has the answer to a traveller without a certificate, whose name nobody knows.
+    at("person").hidden = !holder && !last;
+    at("name").parentNode.hidden = at("birth-date").parentNode.hidden = !holder;
     at("chip").hidden = !last;
     put("chip", last ? `${say("last")}: ${last.sign} ${last.word[language]}` : "");
     at("person").dataset.tone = last ? last.colour : "";
-    put("ask", identity ? identity.text[language] : say(shown && !shown.holder && shown.traveller ? "passport" : "compare"));
+    put("ask", identity ? identity.text[language] : say(asked(shown)));
     at("ask").dataset.agrees = identity ? (identity.agrees ? "yes" : "no") : "";
     at("notes").replaceChildren(...(identity ? identity.notes : []).map((note) => item(note[language])));
     put("name", holder ? holder.name : "");
@@ -238,6 +244,11 @@ import { makePanel } from "./panel.js";
     put("recognition", recognition ? recognition.text[language] : "");
     at("recognition").dataset.class = recognition ? recognition.class : "";
     showPapers((shown && shown.certificates) || []);
+  }
+
+  function asked(shown) {
+    if (shown && !shown.holder && shown.traveller) return "passport";
+    return shown && shown.without ? "none" : "compare";
   }
 
   // What was shown, a line for each event; the hour as the document has it stands small.

@@ -132,15 +132,23 @@ export function makePanel({ say, language, at }) {
   async function journey(facts, members) {
     const can = await read("/journey");
     if (!can) return;
-    const groups = (members || can.members)
-      .map((name) => [name, MAKERS[name]])
-      .filter(([, make]) => make)
-      .map(([name, make]) => {
-        const group = node("section", null, "group");
-        group.dataset.member = name;
-        group.append(node("h3", say("ask_" + name)), ...make(can, name));
-        return group;
-      });
+    const wanted = members || ORDER.filter((name) => can.members.includes(name));
+    const inline = members ? wanted : wanted.filter((name) => INLINE.includes(name));
+    const groups = inline.map((name) => {
+      const group = node("section", null, "group");
+      group.dataset.member = name;
+      group.append(node("h3", say("ask_" + name)), ...MAKERS[name](can, name));
+      return group;
+    });
+    // What takes room of its own is one tap away.
+    const others = wanted.filter((name) => !inline.includes(name));
+    if (others.length) {
+      const row = node("div", null, "choices others");
+      for (const name of others) {
+        row.append(button(say("ask_" + name), () => journey(facts, [name]), can.told[name] ? "told" : ""));
+      }
+      groups.push(row);
+    }
     show("journey", say("journey"), facts, groups);
   }
 
@@ -267,6 +275,11 @@ export function makePanel({ say, language, at }) {
     return [row];
   }
 
+  const ORDER = [
+    "journey", "country", "flight", "mode", "role", "departure", "arrival", "area", "origin", "airside",
+    "longest", "paper",
+  ];
+  const INLINE = ["journey", "mode", "role"];
   const named = (list) => (code) => list.find((each) => each.code === code).text[language()];
   const codes = (list) => list.map((each) => each.code);
   const MAKERS = {
