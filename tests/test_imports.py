@@ -20,9 +20,9 @@ MAY_IMPORT = {
 
 # The heart imports value modules: nothing that opens a file or a socket, reads a clock, or writes a log.
 PURE = {
-    "__future__", "array", "base64", "binascii", "calendar", "collections", "contextvars", "dataclasses",
-    "datetime", "enum", "functools", "hashlib", "io", "itertools", "json", "math", "operator", "re", "sys", "types", "typing",
-    "unicodedata", "urllib", "zipfile", "zlib",
+    "__future__", "array", "base64", "binascii", "calendar", "collections", "contextlib", "contextvars",
+    "dataclasses", "datetime", "enum", "functools", "hashlib", "io", "itertools", "json", "math", "operator",
+    "re", "sys", "types", "typing", "unicodedata", "urllib", "zipfile", "zlib",
     "asn1crypto", "cbor2", "cryptography", "nacl", "pyld", "rfc8785",
 }  # fmt: skip
 IMPURE_CALLS = {"now", "utcnow", "today", "open", "print", "input"}

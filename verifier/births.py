@@ -152,7 +152,8 @@ def _together(certificate: PartialDate, line: PartialDate) -> PartialDate:
 def possible_births(stated: PartialDate, today: date) -> tuple[Born, ...]:
     """When somebody may have been born, the latest possibility first; two where the century is not stated.
 
-    A date with a century is taken as it stands, whatever today is. Nothing is possible without a year.
+    Nobody was born in the future. A date with a century may lie as long ago as it states. Nothing is possible
+    without a year.
     """
     if stated.year is None:
         return ()
@@ -164,9 +165,9 @@ def possible_births(stated: PartialDate, today: date) -> tuple[Born, ...]:
         whole = [replace(stated, year=year, century=True) for year in years]
     # 29 February may be a day in one of the centuries only.
     found = [_bounds(each) for each in whole if each.possible]
-    if stated.century:
-        return tuple(found)
-    oldest = date(max(today.year - OLDEST, 1), today.month, min(today.day, 28))
+    oldest = date.min
+    if not stated.century:
+        oldest = date(max(today.year - OLDEST, 1), today.month, min(today.day, 28))
     return tuple(
         Born(max(born.earliest, oldest), min(born.latest, today))
         for born in found

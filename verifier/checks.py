@@ -258,11 +258,14 @@ def event_findings(event: Event, time: TimeBounds) -> list[Finding]:
         case Vaccination():
             # against yellow fever for life since 11 July 2016, whatever an older paper says (IHR Annex 7)
             end = None if event.disease == YELLOW_FEVER else event.valid_until
-            return _given(event.given, time) + _own_period(event.valid_from, end, time)
+            return _ahead(event.given, "the dose", time) + _own_period(event.valid_from, end, time)
         case Prophylaxis():
-            return _given(event.given, time) + _own_period(event.valid_from, event.valid_until, time)
+            own = _own_period(event.valid_from, event.valid_until, time)
+            return _ahead(event.given, "the dose", time) + own
         case Recovery():
-            return _own_period(None, event.valid_until, time)  # from when it counts is a rule's matter
+            # from when it counts is a rule's matter
+            own = _own_period(None, event.valid_until, time)
+            return _ahead(event.first_positive, "the first positive test", time) + own
         case Exemption():
             return _own_period(None, event.valid_until, time)
         case Test():
@@ -271,11 +274,10 @@ def event_findings(event: Event, time: TimeBounds) -> list[Finding]:
             assert_never(event)
 
 
-def _given(given: date | None, time: TimeBounds) -> list[Finding]:
-    if time.latest is None or given is None:
+def _ahead(day: date | None, what: str, time: TimeBounds) -> list[Finding]:
+    if time.latest is None or day is None or day <= time.latest.astimezone(time.zone).date():
         return []
-    ahead = given > time.latest.astimezone(time.zone).date()
-    return [finding(Reason.NOT_YET_VALID, "the dose lies in the future")] if ahead else []
+    return [finding(Reason.NOT_YET_VALID, f"{what} lies in the future")]
 
 
 def _own_period(begin: date | None, end: date | None, time: TimeBounds) -> list[Finding]:

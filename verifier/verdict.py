@@ -6,8 +6,9 @@ The rules this module keeps:
   not be made has left one.
 * Missing rules are CHECK, never PASS: "no rule in force" is not "nothing asked".
 * Rules judge the certificates of one traveller together, and only those against which nothing speaks: a
-  document that failed is answered by itself.
-* Name and birth date are held against the travel document where one was read.
+  document that failed is answered by itself. What a positive test says is about the person, and stays.
+* A certificate that tells again what an earlier one told stands in its place, as a renewed code does.
+* Name and birth date of each are held against the travel document where one was read.
 * A verdict names what it rests on: the list and its age, the clock, the bundle, the order of the post.
 
     verdict = decide(assess(text, trust=trust, now=now), Policy(bundle, context))
@@ -17,12 +18,12 @@ The rules this module keeps:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from verifier import checks, identity
 from verifier.assessment import Assessment
-from verifier.certificate import Certificate, Family
+from verifier.certificate import Certificate, Event, Family
 from verifier.duties import Duty, DutyCode
 from verifier.families import DOMESTIC
 from verifier.policy.bundle import Asks, RuleBundle, is_over
@@ -81,16 +82,14 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
     ruled: tuple[Ruled, ...] = ()
     shown: list[Assessment] = []
     if assessment.certificate is not None:
-        shown = [each for each in earlier if _stands(each)] + [assessment]
+        shown = _shown(assessment, earlier)
         for each in shown[:-1]:
-            findings += [found for found in each.findings if found.state is State.CHECK]
+            findings += [found for found in each.findings if found.state in (State.CHECK, State.FAIL)]
         found, ruled = _by_rules(shown, policy, assessment.time, assessment.now)
         findings += found
-        findings += identity.findings(
-            assessment.certificate.holder,
-            policy.context.traveller,
-            gate=policy.context.profile is Profile.GATE,
-        )
+        gate = policy.context.profile is Profile.GATE
+        for certificate in _certificates(shown):
+            findings += identity.findings(certificate.holder, policy.context.traveller, gate=gate)
     elif state_of(findings) is State.PASS:
         # nothing was proven and nothing was found: that is no answer, and whatever led here is ours
         findings.append(finding(Reason.UNIT_FAULT, "no certificate and no reason"))
@@ -107,7 +106,7 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
         recognition=assessment.recognition,
         order=policy.order,
         ruled=ruled,
-        shown=tuple(each.certificate for each in shown if each.certificate is not None),
+        shown=_certificates(shown),
     )
 
 
@@ -123,7 +122,7 @@ def decide_without_certificate(
     findings = [*checks.list_findings(trust, now, clock), *checks.clock_findings(clock)]
     found, ruled = _by_rules([], policy, time, now)
     findings += found
-    if policy.bundle is not None and policy.bundle.asks is not Asks.RULES:
+    if any(each is not None and each.asks is not Asks.RULES for each in (policy.bundle, policy.order)):
         findings.append(finding(Reason.NEED_SECOND_DOC, "no certificate was shown"))
     list_state = None if now is None else trust.state(now, clock)
     return Verdict(
@@ -157,10 +156,33 @@ def without_code(reason: Reason, detail: str = "") -> Verdict:
     )
 
 
+def _shown(assessment: Assessment, earlier: Sequence[Assessment]) -> list[Assessment]:
+    """The certificates that are judged together, the last of them being the one in hand."""
+    shown = [assessment]
+    for each in reversed(earlier):
+        if _stands(each) and not any(_tells_again(later, each) for later in shown):
+            shown.insert(0, each)
+    return shown
+
+
 def _stands(assessment: Assessment) -> bool:
     """Whether an earlier certificate may speak beside a later one: proven, and nothing against it."""
-    states = {found.state for found in assessment.findings}
-    return assessment.certificate is not None and State.FAIL not in states
+    against = {found.code for found in assessment.findings if found.state is State.FAIL}
+    return assessment.certificate is not None and against <= {Reason.TEST_POSITIVE}
+
+
+def _tells_again(later: Assessment, earlier: Assessment) -> bool:
+    """Whether all that an earlier certificate told stands in a later one: the same code, or a renewed one."""
+    return _told(earlier) <= _told(later)
+
+
+def _told(assessment: Assessment) -> set[Event]:
+    events = () if assessment.certificate is None else assessment.certificate.events
+    return {replace(event, identifier="", issuer="") for event in events}
+
+
+def _certificates(shown: Sequence[Assessment]) -> tuple[Certificate, ...]:
+    return tuple(each.certificate for each in shown if each.certificate is not None)
 
 
 def _duties(state: State, ruled: Sequence[Ruled], list_state: ListState | None) -> tuple[Duty, ...]:

@@ -17,10 +17,13 @@ from test_gate_parts import sheet
 
 from appliance import answering
 from appliance.kiosk import create_app
+from appliance.kiosk.facts import of_verdict
 from appliance.signals import Signal
 from appliance.supply import FixedTrust
 from trustsync import shipped
 from trustsync.errors import NoListError
+from verifier.identity import Traveller
+from verifier.mrz import read_lines
 from verifier.policy.bundle import SIGNATURE_ONLY, Asks, RuleBundle
 from verifier.policy.context import Context, Journey, Mode, Profile
 
@@ -152,6 +155,18 @@ def test_a_gate_opens_for_nobody_of_several(make_rig: MakeRig, desk: Desk, famil
     rig = make_rig(desk, context=Context(profile=Profile.GATE))
     rig.show(sheet(*family[:2]), 0.5)
     assert rig.page()["door"]["open"] is False
+
+
+def test_a_list_ends_the_session_of_whoever_stood_there(rig: Rig, family: list[str]) -> None:
+    """Their certificates, passport and journey are gone: a tap shows nobody under the list's colour."""
+    signer = rig.desk.signer()
+    rig.hold(signer.issue(vaccination()), 0.3)
+    assert tap(rig, "/traveller-document", lines=DUY) == 202
+    assert rig.gate._desk.session.begun
+    rig.show(sheet(*family[:2]), 0.3)
+    assert (rig.gate._desk.session.begun, rig.page()["traveller"]) == (False, None)
+    assert tap(rig, "/journey", mode="air") == 202
+    assert ("Nguyễn" in str(rig.page()), len(rig.page()["people"])) == (False, 2)
 
 
 # --- Several certificates of one person ---------------------------------------------------------------------
@@ -613,6 +628,14 @@ def test_without_a_matched_passport_a_gate_stays_shut(
     attended.hold(text, 0.3)
     assert (attended.page()["state"], attended.page()["door"]) == ("PASS", None)
     assert attended.page()["holder"]["birth_date"] == "1983-10-10"
+
+
+def test_no_gate_opens_by_the_state_alone(desk: Desk) -> None:
+    """Whatever a verdict says: words in another order are for a person to look at."""
+    swapped = Traveller(read_lines(passport("BAO<DUY", "NGUYEN", birth="831010")))
+    verdict = desk.judged(desk.signer().issue(vaccination())).verdict
+    facts = of_verdict(verdict, context=Context(profile=Profile.GATE, traveller=swapped))
+    assert (facts["state"], facts["door"]["open"]) == ("PASS", False)
 
 
 @pytest.mark.scenario("SC-D06")

@@ -26,7 +26,7 @@ from desk import instant, lab_result, person, recovery, vaccination
 from trustsync import shipped
 from verifier.catalogue import CATALOGUE
 from verifier.policy.bundle import RuleBundle
-from verifier.policy.context import Journey, Mode
+from verifier.policy.context import Journey, Mode, Profile
 from verifier.reasons import Reason, State
 
 SAMPLED = "2022-03-20T08:00:00+07:00"
@@ -279,3 +279,45 @@ def test_the_declaration_ends_with_its_instant() -> None:
     ):
         border = by_air(at)
         assert answer(border.judge(border.negative())) == (PASS, [], duties)
+
+
+def test_at_an_airlines_desk_nobody_has_set_out_yet() -> None:
+    """71 h old at check-in is good only for a flight within the hour: CHECK NEED_CONTEXT until it is told; what
+    is too old already is too old for any flight.
+    """
+    airline = {"profile": Profile.AIRLINE}
+    at = "2022-03-23T08:00:00+07:00"
+    check_in = by_air(at, **airline)
+    test = check_in.negative(sc=check_in.before(71))
+    assert answer(check_in.judge(test))[:2] == (CHECK, [Reason.NEED_CONTEXT])
+    assert answer(check_in.judge(check_in.negative(sc=check_in.before(73))))[:2] == (
+        FAIL,
+        [Reason.TEST_TOO_OLD],
+    )
+    for departure, state in (("2022-03-23T09:00:00+07:00", PASS), ("2022-03-23T09:00:01+07:00", FAIL)):
+        assert by_air(at, departure=departure, **airline).judge(test).state is state
+    known = by_air(at, arrival=instant("2022-03-23T09:00:00+07:00"), **airline)
+    assert known.judge(test).state is PASS, "whoever arrives by then has set out before"
+
+
+def test_nobody_arrives_before_setting_out() -> None:
+    """A flight of tomorrow: the dose is 14 days old on arrival; a departure after the arrival is asked again."""
+    today = {"at": "2022-02-28T12:00:00+07:00", "profile": Profile.AIRLINE}
+    dose = vaccination(dt="2022-02-15")
+    tomorrow = instant("2022-03-01T00:30:00+07:00")
+    for journey, code in (({"departure": tomorrow}, None), ({}, Reason.TOO_SOON)):
+        border = Border("vn-2022-01", **today, **journey)
+        assert (code or Reason.NEED_SECOND_DOC) in reasons(border.judge(dose)), journey
+    wrong = by_air(at="2022-03-23T12:00:00+07:00", departure=DEPARTED, arrival=instant(SAMPLED))
+    assert answer(wrong.judge(wrong.negative()))[:2] == (CHECK, [Reason.NEED_CONTEXT])
+
+
+@pytest.mark.parametrize("name", COVID)
+@pytest.mark.parametrize(
+    "sampled", ["0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00", "9999-12-31T23:59:59-12:00"]
+)
+def test_a_sample_at_the_end_of_the_calendar_has_an_answer(name: str, sampled: str) -> None:
+    """An issuer may sign any time; none ends the desk's work, and none is green by itself."""
+    border = at_desk_of(name)
+    verdict = border.judge(border.negative(sc=sampled), [vaccination(dt=border.ago(40))])
+    assert verdict.state is not PASS or name not in ("vn-2021-08", "vn-2022-01", "vn-2022-03")

@@ -269,3 +269,22 @@ def test_a_dose_is_judged_alike_in_whatever_family_it_is_written(tmp_path: Path,
     # no test is shown here, so that is asked for in both
     assert reasons(early) == [Reason.TOO_SOON, Reason.NEED_SECOND_DOC, Reason.DUTY_ONLY]
     assert reasons(good) == [Reason.NEED_SECOND_DOC]
+
+
+# --- What no row says
+
+
+def test_a_third_dose_of_four_is_no_booster() -> None:
+    """3/4 says of itself that the course is not complete: FAIL DOSE_SHORT in the EU; 4/4 is good at once."""
+    border = at_desk_of("eu-2022")
+    short = border.judge(vaccination(dn=3, sd=4, dt=border.ago(40)))
+    assert answer(short)[:2] == (FAIL, [Reason.DOSE_SHORT])
+    assert answer(border.judge(vaccination(dn=4, sd=4, dt=border.ago(1)))) == (PASS, [], [])
+
+
+def test_a_second_dose_after_a_single_dose_product_is_a_full_course_in_viet_nam_too() -> None:
+    """2/1 of Comirnaty is more than one dose; 1/1 of it is not."""
+    border = at_desk_of("vn-2022-01")
+    for dn, outcome in ((2, (PASS, [])), (1, (CHECK, [Reason.DOSE_SHORT, Reason.DUTY_ONLY]))):
+        verdict = border.judge(vaccination(mp=COMIRNATY, dn=dn, sd=1, dt=border.ago(20)), [border.negative()])
+        assert answer(verdict)[:2] == outcome

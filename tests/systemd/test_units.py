@@ -182,7 +182,7 @@ def test_the_sync_owns_the_store_and_the_appliance_only_reads_it() -> None:
 def test_every_directory_that_a_unit_names_is_made() -> None:
     """tmpfiles makes the directories of the configuration and of the store, each with its parent."""
     made = {words[1] for words in lines("vaxgate.tmpfiles")}
-    stores = {f"/var/lib/vaxgate/{name}" for name in ("trust", "trust-test")}
+    stores = {f"/var/lib/vaxgate/{name}" for name in ("trust", "trust-test", "orders")}
     assert {"/etc/vaxgate", "/var/lib/vaxgate", *stores} == made
     owners = {word for words in lines("vaxgate.tmpfiles") for word in words[3:5]}
     assert owners <= made_users() | made_groups() | {"root"}

@@ -226,18 +226,18 @@ def in_force(
 
     diseases: of a certificate; a bundle about one of them goes before a bundle about others, so that each
     disease is judged by its own. A bundle that is over is still returned when there is no other, so that a
-    result can say so: :func:`is_over`. Orders of a post are not among them.
+    result can say so: :func:`is_over`. Of one name only the highest version that has begun is asked: what it
+    replaced does not come back where it is over, or no longer speaks. Orders of a post are not among them.
     """
-    begun = [
-        b for b in bundles if b.begins <= now and not b.post and (context is None or b.scope.covers(context))
-    ]
     newest: dict[str, RuleBundle] = {}
-    for bundle in begun:
+    for bundle in bundles:
+        if bundle.begins > now or bundle.post:
+            continue
         held = newest.get(bundle.name)
-        if held is None or _age(bundle, now) > _age(held, now):
+        if held is None or numbers(bundle.version) > numbers(held.version):
             newest[bundle.name] = bundle
     return max(
-        newest.values(),
+        (b for b in newest.values() if context is None or b.scope.covers(context)),
         key=lambda b: (_speaks_of(b, diseases), not is_over(b, now), b.begins, numbers(b.version), b.name),
         default=None,
     )
@@ -275,10 +275,6 @@ def is_over(bundle: RuleBundle, now: datetime) -> bool:
 def numbers(version: str) -> tuple[int, ...]:
     """A version for comparison: by its numbers, not by its letters."""
     return tuple(int(part) for part in version.split("."))
-
-
-def _age(bundle: RuleBundle, now: datetime) -> tuple[bool, tuple[int, ...]]:
-    return not is_over(bundle, now), numbers(bundle.version)
 
 
 def _speaks_of(bundle: RuleBundle, diseases: Sequence[str]) -> bool:

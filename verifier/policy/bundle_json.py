@@ -6,6 +6,8 @@ The rules this module keeps:
 * A member that this version does not know refuses the whole by its path; skipping it would judge by less than
   was asked.
 * Two bundles of one name and version are refused, all the more where their texts differ.
+* What would be held and never asked is refused, and so is a "no" that would not be one: a rule that is not
+  met is CHECK or FAIL.
 * A rule whose expression this version cannot evaluate is loaded all the same: it answers unknown, and the
   others still run. ``vaxgate-rules check`` names it before anybody signs.
 
@@ -22,6 +24,7 @@ from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from verifier.catalogue import CATALOGUE
 from verifier.codes import Reason, State
 from verifier.duties import Duty, DutyCode
 from verifier.policy.bundle import (
@@ -43,6 +46,7 @@ from verifier.times import written
 
 FORMAT_VERSION = 1
 MAX_RULES = 2_000  # of one bundle; all member states of the EU together published some 500
+MAX_NESTING = 256  # objects and lists within each other: far more than a rule that can be judged by has
 _T = TypeVar("_T")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -65,6 +69,7 @@ _BRANCH = frozenset({"id", "on", "rules", "when", "gives", "texts", "notes", "va
 _REQUIREMENT = frozenset({"id", "any", "when", "texts", "met", "unmet"})
 _DUTY = frozenset({"code", "days", "day", "within_hours", "when"})
 _SCOPE = frozenset({"countries", "journeys", "profiles"})
+_GIVEN = (State.PASS, State.CHECK, None)  # what a way that was taken may say
 
 
 class BundleError(ValueError):
@@ -239,6 +244,7 @@ def _duty_row(conditional: ConditionalDuty) -> dict[str, Any]:
 
 def read_bundle(row: Any, where: str = "bundle") -> RuleBundle:
     """The bundle that a JSON object says. Raises BundleError with the path of what is wrong."""
+    _check_nesting(row, where)
     row = _object(row, where, _BUNDLE)
     name, version = row.get("name"), _version(row, where)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -285,9 +291,20 @@ def read_bundle(row: Any, where: str = "bundle") -> RuleBundle:
     return bundle
 
 
+def _check_nesting(value: Any, where: str) -> None:
+    """Raise BundleError for what is nested so deep that whoever walks through it would fall."""
+    layer, depth = [value], 0
+    while layer:
+        if depth > MAX_NESTING:
+            raise BundleError(f"{where}: nested deeper than {MAX_NESTING} objects and lists")
+        inner = (each.values() if isinstance(each, dict) else each for each in layer)
+        layer = [each for members in inner for each in members if isinstance(each, dict | list)]
+        depth += 1
+
+
 def _check_whole(bundle: RuleBundle, where: str) -> None:
     """Raise BundleError for what is wrong only when members are held together."""
-    known = {rule.identifier for rule in bundle.rules}
+    known = {rule.identifier: rule.on for rule in bundle.rules}
     asked = [(f"{where}.always[{n}]", name) for n, name in enumerate(bundle.always)]
     for r, requirement in enumerate(bundle.requirements):
         for b, branch in enumerate(requirement.branches):
@@ -295,7 +312,7 @@ def _check_whole(bundle: RuleBundle, where: str) -> None:
                 (f"{where}.requirements[{r}].any[{b}].rules[{n}]", name)
                 for n, name in enumerate(branch.rules)
             ]
-            _same_kind(bundle, branch, f"{where}.requirements[{r}].any[{b}]")
+            _same_kind(known, branch, f"{where}.requirements[{r}].any[{b}]")
     for at, name in asked:
         if name not in known:
             raise BundleError(f"{at}: no rule is called {name!r}")
@@ -313,13 +330,16 @@ def _check_whole(bundle: RuleBundle, where: str) -> None:
                 raise BundleError(
                     f"{where}.requirements: national rules are all asked; they have no branches"
                 )
+    if bundle.asks is not Asks.RULES and bundle.duties:
+        raise BundleError(f"{where}.duties: only a bundle of our own rules gives duties")
 
 
-def _same_kind(bundle: RuleBundle, branch: Branch, where: str) -> None:
-    for rule in bundle.rules:
-        if rule.identifier in branch.rules and rule.on not in (branch.on, On.PERSON):
+def _same_kind(known: Mapping[str, On], branch: Branch, where: str) -> None:
+    for name in branch.rules:
+        on = known.get(name, branch.on)
+        if on not in (branch.on, On.PERSON):
             raise BundleError(
-                f"{where}.rules: {rule.identifier} looks at a {rule.on.value}, the branch at a {branch.on.value}"
+                f"{where}.rules: {name} looks at a {on.value}, the branch at a {branch.on.value}"
             )
 
 
@@ -328,10 +348,15 @@ def _rules(value: Any, asks: Asks, where: str) -> tuple[Rule, ...]:
     if len(rules) > MAX_RULES:
         raise BundleError(f"{where}: {len(rules)} rules, at most {MAX_RULES} are held")
     seen: set[tuple[str, str]] = set()
+    kinds: dict[str, On] = {}
     for number, rule in enumerate(rules):
         if (rule.identifier, rule.version) in seen:
             raise BundleError(f"{where}[{number}]: {rule.identifier} {rule.version} stands there twice")
         seen.add((rule.identifier, rule.version))
+        if kinds.setdefault(rule.identifier, rule.on) is not rule.on:
+            raise BundleError(f"{where}[{number}].on: another version of {rule.identifier} looks elsewhere")
+        if rule.national is not None and rule.when is not None:
+            raise BundleError(f"{where}[{number}].when: a national rule says in its logic when it is asked")
         if (rule.national is None) is (asks is Asks.NATIONAL):
             raise BundleError(
                 f"{where}[{number}].national: expected in a bundle of national rules, and there only"
@@ -352,7 +377,9 @@ def _rule(value: Any, where: str) -> Rule:
         on=_word(row.get("on"), On, f"{where}.on"),
         logic=row["logic"],
         when=row.get("when"),
-        reason=_word(row.get("reason", Reason.RULE_FAILED.value), Reason, f"{where}.reason"),
+        reason=_reason(
+            row.get("reason", Reason.RULE_FAILED.value), f"{where}.reason", (State.FAIL, State.CHECK)
+        ),
         state=state,
         texts=_texts(row.get("texts", {}), f"{where}.texts"),
         notes=_texts(row.get("notes", {}), f"{where}.notes"),
@@ -401,7 +428,7 @@ def _branch(value: Any, where: str) -> Branch:
         on=_word(row.get("on"), On, f"{where}.on"),
         rules=rules,
         when=row.get("when"),
-        gives=_optional(row, "gives", where, lambda word, at: _word(word, Reason, at)),
+        gives=_optional(row, "gives", where, lambda word, at: _reason(word, at, _GIVEN)),
         texts=_texts(row.get("texts", {}), f"{where}.texts"),
         notes=_texts(row.get("notes", {}), f"{where}.notes"),
         values=MappingProxyType(_mapping(row.get("values", {}), f"{where}.values")),
@@ -467,6 +494,15 @@ def _word(value: Any, kind: Callable[[Any], _T], where: str) -> _T:
     except ValueError:
         known = ", ".join(str(each.value) for each in kind)  # type: ignore[attr-defined]  # an enum
         raise BundleError(f"{where}: {value!r} is none of {known}") from None
+
+
+def _reason(value: Any, where: str, states: tuple[State | None, ...]) -> Reason:
+    """A reason whose usual state is one of these."""
+    reason = _word(value, Reason, where)
+    if CATALOGUE[reason].states[0] not in states:
+        known = ", ".join("no state" if state is None else state.value for state in states)
+        raise BundleError(f"{where}: {reason.value} is usually none of {known}")
+    return reason
 
 
 def _identifier(row: Mapping[str, Any], where: str) -> str:

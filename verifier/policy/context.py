@@ -65,12 +65,12 @@ class Context:
     """The journey.
 
     country: of arrival, alpha-2; that of the desk, or of a flight's destination. arrival: at that country;
-    ``None``: now. departure: the aware instant, ``None`` where nobody has said. longest: how long a journey
-    to here takes at most, which bounds an unknown departure; ``None``: no bound. origin: the country that the
-    traveller comes from, area: the district within this country. role: of a traveller whom a rule set may
-    exempt, as ``crew``. paper: what an officer has seen. airside: hours until an onward journey without
-    entry. post: the name under which this desk's orders are signed. traveller: who stands here, by the
-    travel document; ``None`` when none was read.
+    ``None``: now, or the departure where that is still to come. departure: the aware instant, ``None`` where
+    nobody has said. longest: how long a journey to here takes at most, which bounds an unknown departure;
+    ``None``: no bound. origin: the country that the traveller comes from, area: the district within this
+    country. role: of a traveller whom a rule set may exempt, as ``crew``. paper: what an officer has seen.
+    airside: hours until an onward journey without entry. post: the name under which this desk's orders are
+    signed. traveller: who stands here, by the travel document; ``None`` when none was read.
     """
 
     profile: Profile = Profile.BORDER

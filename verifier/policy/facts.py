@@ -33,7 +33,7 @@ from verifier.codes import Reason
 from verifier.countries import alpha2
 from verifier.identity import Traveller, born
 from verifier.policy.bundle import On, ValueSet
-from verifier.policy.context import Context
+from verifier.policy.context import Context, Profile
 from verifier.policy.values import Span, Unknown
 from verifier.recognition import RecognitionClass
 from verifier.times import EASTERNMOST, WESTERNMOST, TimeBounds
@@ -78,7 +78,8 @@ class Facts:
         value_sets: Mapping[str, ValueSet],
     ) -> None:
         now = _now(time)
-        arrival: datetime | Span | Unknown = now if context.arrival is None else context.arrival
+        arrival = _arrival(context, now)
+        departure = _departure(context, now, arrival)
         self._tree: dict[str, Any] = {
             "event": None,
             "certificate": None,
@@ -89,8 +90,8 @@ class Facts:
                 "mode": context.mode and context.mode.value,
                 "arrival": arrival,
                 "entry": _day(arrival, time),
-                "departure": _departure(context, arrival),
-                "departure_day": _day(_departure(context, arrival), time),
+                "departure": departure,
+                "departure_day": _day(departure, time),
                 "flight": context.flight,
                 "origin": context.origin,
                 "area": context.area,
@@ -182,31 +183,54 @@ def _now(time: TimeBounds) -> datetime | Span | Unknown:
     return Span(time.earliest, time.latest or _FAR_AHEAD, Reason.CLOCK_UNSURE)
 
 
-def _departure(context: Context, arrival: datetime | Span | Unknown) -> datetime | Span | Unknown:
-    """When the traveller set out: as told, else no later than the arrival and no longer ago than it takes."""
-    if context.departure is not None:
+def _arrival(context: Context, now: datetime | Span | Unknown) -> datetime | Span | Unknown:
+    """As told, else now; but nobody arrives before setting out."""
+    if context.arrival is not None:
+        return context.arrival
+    if context.departure is not None and isinstance(now, datetime) and context.departure > now:
         return context.departure
+    return now
+
+
+def _departure(
+    context: Context, now: datetime | Span | Unknown, arrival: datetime | Span | Unknown
+) -> datetime | Span | Unknown:
+    """When the traveller set out: as told, else no later than the arrival and no longer ago than it takes.
+
+    At an airline's desk nobody has set out yet. What contradicts the arrival is asked for again.
+    """
+    if context.departure is not None:
+        late = context.arrival is not None and context.departure > context.arrival
+        return Unknown(Reason.NEED_CONTEXT) if late else context.departure
+    if context.profile is Profile.AIRLINE:
+        if isinstance(now, Unknown):
+            return now
+        end = _FAR_AHEAD if context.arrival is None else max(context.arrival, _bounds(now)[1])
+        return Span(_bounds(now)[0], end, Reason.NEED_CONTEXT)
     if isinstance(arrival, Unknown):
         return arrival
-    earliest, latest = (arrival.earliest, arrival.latest) if isinstance(arrival, Span) else (arrival, arrival)
-    assert isinstance(earliest, datetime)
-    return Span(
-        _LONG_AGO if context.longest is None else earliest - context.longest, latest, Reason.NEED_CONTEXT
-    )
+    earliest, latest = _bounds(arrival)
+    begin = _LONG_AGO if context.longest is None else earliest - context.longest
+    return Span(begin, latest, Reason.NEED_CONTEXT)
+
+
+def _bounds(instant: datetime | Span) -> tuple[datetime, datetime]:
+    if isinstance(instant, datetime):
+        return instant, instant
+    assert isinstance(instant.earliest, datetime)
+    assert isinstance(instant.latest, datetime)
+    return instant.earliest, instant.latest
 
 
 def _day(instant: datetime | Span | Unknown, time: TimeBounds) -> date | Span | Unknown:
     match instant:
         case Unknown():
             return instant
-        case Span(earliest=datetime() as earliest, latest=datetime() as latest):
-            return Span(
-                earliest.astimezone(time.zone).date(), latest.astimezone(time.zone).date(), instant.cause
-            )
+        case Span():
+            earliest, latest = (each.astimezone(time.zone).date() for each in _bounds(instant))
+            return Span(earliest, latest, instant.cause)
         case datetime():
             return instant.astimezone(time.zone).date()
-        case _:
-            raise AssertionError("a span of days is no span of instants")
 
 
 def _birth(holder: Holder | None, traveller: Traveller | None, today: date | Span | Unknown) -> Any:

@@ -129,10 +129,10 @@ class _Desk:
             national = None if one is None else one.rule.national
             if one is None or national is None:
                 continue
-            country = issuer if national.invalidation else self.context.country
+            country = alpha2(issuer if national.invalidation else self.context.country)
             if (
                 country is not None
-                and alpha2(national.country) == alpha2(country)
+                and alpha2(national.country) == country
                 and (national.certificate == GENERAL or national.certificate in kinds)
                 and national.region in ("", self.context.area)
             ):
@@ -152,13 +152,21 @@ class _Desk:
         known = {
             "validationClock": self.now and written(self.now),
             "countryCode": self.context.country,
-            "exp": certificate.expires_at and written(certificate.expires_at),
-            "iat": certificate.issued_at and written(certificate.issued_at),
+            "exp": _written(certificate.expires_at),
+            "iat": _written(certificate.issued_at),
             "issuerCountryCode": issuing_country(certificate),
             "kid": base64.b64encode(certificate.key.kid).decode(),
             "region": self.context.area,
         }
         return {"valueSets": self.sets} | {name: value for name, value in known.items() if value}
+
+
+def _written(instant: datetime | None) -> str | None:
+    """An instant of a certificate; ``None`` also where it lies outside the calendar in UTC."""
+    try:
+        return None if instant is None else written(instant)
+    except OverflowError:
+        return None
 
 
 def _is_ours(national: National) -> bool:
