@@ -18,7 +18,7 @@ KILLS ?= 2000
 CUTS ?= 200
 ONCE ?=
 
-.PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash fleet bench-trust scenarios fuzz wheel clean browser webserver lock
+.PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash fleet bench-trust bench-rules scenarios fuzz wheel clean browser webserver lock
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -118,6 +118,11 @@ bench-trust: $(VENV)/.dev ## what the trust list costs: a sync, revocation at 80
 	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python bench_sync.py --json $(CURDIR)/build/sync.json
 	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python bench_revocation.py --json $(CURDIR)/build/revocation.json
 	@$(BIN)/python tests/bench_publish.py --json build/publish.json
+
+bench-rules: $(VENV)/.dev ## rules on one certificate, and ten thousand names against their passport lines
+	@$(BIN)/python tests/bench_rules.py --json build/rules.json
+	@$(BIN)/python tests/bench_national.py --json build/national.json
+	@$(BIN)/python tests/bench_names.py --people 10000 --json build/names.json
 
 fuzz: $(VENV)/.dev ## hostile texts, containers, documents and pictures (N=1000000 SEED=1 JOBS=2)
 	@$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED) --jobs $(JOBS)
