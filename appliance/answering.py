@@ -4,6 +4,7 @@ The rules this module keeps:
 
 * Codes of one person are judged together, in a session that lasts no longer than the page may say the name.
   Of several persons each has a line, and nobody's name stands under another's colour.
+* A tap is heard for the traveller whom it was meant for, and for nobody where several are listed.
 * What an officer taps, and rules that begin or end while a result stands, are answered at once: the same
   codes are judged anew, and lamp and page show the new answer. Such an answer is not one more result.
 * A part of a many-part code is no answer: the unit stays ready and the page counts, until the code is whole
@@ -22,7 +23,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import Any, assert_never
 
 from appliance.assembly import Assembly, Mixed, Waiting, Whole, part_in
@@ -76,7 +77,7 @@ class _Shown:
     since: float = 0.0
     until: float = 0.0
     waiting: Waiting | None = None  # READY, with so many parts of a code
-    verdicts: tuple[Verdict, ...] = ()  # on certificates: of one person, or of each of several
+    gists: tuple[object, ...] = ()  # of verdicts on certificates: of one person, or of each of several
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +247,16 @@ class Answering:
         self._view.expire(now)
         if self.session.expire(now):
             self._hub.forget()
-        for tap in self._hub.taps():
-            self._do(tap, basis, now)
+        for tap, session in self._hub.taps():
+            if session is None or session == self.session.number:
+                self._do(tap, basis, now)
 
     def _do(self, tap: taps.Tap, basis: Basis, now: float) -> None:
+        if isinstance(tap, taps.Tell | taps.Born | taps.NoCertificate):
+            if len(self._shown.gists) > 1:
+                return  # of several persons nobody knows who is meant
+            if self.session.answers and not self._hub.personal:
+                self.session.end()  # their name has left the page: it is about whoever comes now
         match tap:
             case taps.Tell(members):
                 try:
@@ -262,11 +269,14 @@ class Answering:
                 self.session.read(document, now)
                 self._judge_anew(basis)
             case taps.Born(day):
-                self.session.born(day, now)
+                today = self._today(basis)
+                if today is not None:
+                    self.session.born(day, now, today)
                 self._judge_anew(basis)
             case taps.NoCertificate():
+                counted = int(not self.session.without)
                 self.session.no_certificate(now)
-                self._judge_anew(basis, counted=1)
+                self._judge_anew(basis, counted=counted)
             case taps.Unread(what):
                 self._present(without_code(Reason.IDENTITY_UNREAD, what), _Taken({}))
             case taps.Stay():
@@ -287,21 +297,21 @@ class Answering:
             if ready or self.session.context.traveller is not None:  # the next traveller has begun
                 self._voice.say(Signal.READY, self._ready())
                 self._shown = _Shown(Signal.READY)
-            elif self._shown.verdicts:
+            elif self._shown.gists:
                 self._look_again()
             return
         verdict = self.session.answer_anew(basis)
         if any(found.code is Reason.EXEMPT_ROLE for found in verdict.reasons):
             talk.info("exempt by role: %s", self.session.context.role)
         taken = _Taken({}, counted=counted)
-        if self._shown.verdicts:
+        if self._shown.gists:
             taken.marks, taken.since = self._shown.marks, self._shown.since
         self._present_all([verdict], basis, taken)
 
     def keep_up(self, basis: Basis) -> None:
         """Judge anew what stands on the lamp, once other rules or another list are in force (SC-L02)."""
         shown, by = self._shown, self._judged_by
-        if by is None or not shown.verdicts or by.holds(basis):
+        if by is None or not shown.gists or by.holds(basis):
             return
         listed = self._view.listed
         if self.session.answers:
@@ -314,7 +324,7 @@ class Answering:
             self._look_again()
             return
         self._judged_by = _JudgedBy.of(basis, verdicts)
-        if [_gist(each) for each in verdicts] != [_gist(each) for each in shown.verdicts]:
+        if tuple(_gist(each) for each in verdicts) != shown.gists:
             self._present_all(verdicts, basis, _Taken({}, marks=shown.marks, counted=0, since=shown.since))
 
     def _look_again(self) -> None:
@@ -328,7 +338,7 @@ class Answering:
     def _present(self, verdict: Verdict, taken: _Taken) -> None:
         """An answer to what is no certificate."""
         self._show([verdict], of_verdict(verdict, phone=self._phone), taken)
-        self._shown.verdicts = ()
+        self._shown.gists = ()
 
     def _present_all(self, verdicts: Sequence[Verdict], basis: Basis, taken: _Taken) -> None:
         """The answer to one person's certificates, or to each of several persons'."""
@@ -340,7 +350,7 @@ class Answering:
                 phone=self._phone,
                 context=context,
                 zone=zone,
-                today=None if basis.now is None else basis.now.astimezone(zone).date(),
+                today=self._today(basis),
             )
             facts["without"] = self.session.without
             self._show(verdicts, facts, taken, why=lambda: why_facts(verdict, zone))
@@ -348,6 +358,9 @@ class Answering:
             gate = context.profile is Profile.GATE
             self._show(verdicts, of_people(verdicts, phone=self._phone, gate=gate), taken)
         self._judged_by = _JudgedBy.of(basis, verdicts)
+
+    def _today(self, basis: Basis) -> date | None:
+        return None if basis.now is None else basis.now.astimezone(self._zone).date()
 
     def _show(
         self,
@@ -368,7 +381,7 @@ class Answering:
             taken.marks,
             now if taken.since is None else taken.since,
             now + self._config.hold_s,
-            verdicts=tuple(verdicts),
+            gists=tuple(_gist(each) for each in verdicts),
         )
         training = self._hub.training
         if not training and taken.counted:

@@ -4,12 +4,15 @@ The rules this module keeps:
 
 * A message says what happened, what it would have meant and what to do next.
 * No message holds anything of a Holder: no text of a code, no name, no picture.
+* Of a fault that nobody foresaw only its kind and its place in the code are told: its text may hold a Holder.
 
     except ApplianceError as error:
         print(error, file=sys.stderr)
 """
 
 from __future__ import annotations
+
+import traceback
 
 
 class ApplianceError(Exception):
@@ -38,3 +41,10 @@ class ConfigError(ApplianceError):
 
 class DemoError(ApplianceError):
     """The demo could not be set up, or an answer differed from what the cast expects."""
+
+
+def place_of(error: BaseException) -> str:
+    """Kind and place of an exception, without its text, which may hold a Holder."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{where}"

@@ -31,6 +31,7 @@ from appliance.answering import Answer, Answering
 from appliance.camera import Camera
 from appliance.clock_watch import ClockWatch
 from appliance.config import GateConfig
+from appliance.errors import place_of
 from appliance.judging import Basis
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.journey import TELLABLE, offered
@@ -40,7 +41,7 @@ from appliance.scanner import Look, look
 from appliance.signals import Signal
 from appliance.supply import CameraSupply, Snapshot, TrustSource, TrustSupply, pause_after
 from appliance.timings import Timings
-from appliance.voice import Shows, StalledError, Voice, place_of
+from appliance.voice import Shows, StalledError, Voice
 from trustsync import timesources
 from verifier.checks import list_findings
 from verifier.clocks import Reading, clock_state, reckoned
@@ -117,6 +118,7 @@ class Gate:
         self._version = importlib.metadata.version("vaxgate")
         hub.set_health(self.health)
         hub.set_journey(self.journey)
+        hub.set_session(lambda: self._desk.session.number)
         if context.profile is Profile.AIRLINE:
             hub.tellable = TELLABLE  # where it flies to is the airline's to say
 

@@ -29,9 +29,9 @@ _ANY_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 class Basis:
     """What codes are judged by: keys, rules, the time (``None``: not judged) and what the clock is worth.
 
-    bundles: of which the one in force for the journey judges. floor: the instant that the unit has proof of;
-    needed where the clock is FLOOR-ONLY. zone: of the desk. context: the journey, and who stands here. orders:
-    of posts, of which those of this post count.
+    bundles: of which those in force for the journey judge. floor: the instant that the unit has proof of;
+    needed where the clock is FLOOR-ONLY. zone: of the desk. context: the journey, and who stands here.
+    orders: of posts, of which those of this post count.
     """
 
     trust: TrustList
@@ -43,16 +43,23 @@ class Basis:
     context: Context = DEFAULT
     orders: tuple[RuleBundle, ...] = ()
 
-    def policy(self, assessment: Assessment | None = None) -> Policy:
-        """The rules for one certificate, or for a traveller without any."""
+    def policy(self, assessment: Assessment | None = None, earlier: Sequence[Assessment] = ()) -> Policy:
+        """The rules for one certificate, or for a traveller without any.
+
+        earlier: the traveller's other certificates; each disease of theirs is judged by its own bundle too.
+        """
         now = _ANY_TIME if self.now is None or self.clock is ClockState.UNSYNCED else self.now
-        certificate = None if assessment is None else assessment.certificate
-        diseases = () if certificate is None else tuple(event.disease for event in certificate.events)
-        return Policy(
-            in_force(self.bundles, now, self.context, diseases),
-            self.context,
-            order_in_force(self.orders, now, self.context),
+        bundle, *others = (
+            in_force(self.bundles, now, self.context, _diseases(each)) for each in (assessment, *earlier)
         )
+        beside = {id(each): each for each in others if each is not None and each is not bundle}
+        order = order_in_force(self.orders, now, self.context)
+        return Policy(bundle, self.context, order, tuple(beside.values()))
+
+
+def _diseases(assessment: Assessment | None) -> tuple[str, ...]:
+    certificate = None if assessment is None else assessment.certificate
+    return () if certificate is None else tuple(event.disease for event in certificate.events)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +89,7 @@ def judge(code: str | bytes | OpenedCode, basis: Basis, earlier: Sequence[Assess
         zone=basis.zone,
     )
     assessed = perf_counter_ns()
-    verdict = decide(assessment, basis.policy(assessment), earlier)
+    verdict = decide(assessment, basis.policy(assessment, earlier), earlier)
     done = perf_counter_ns()
     micros = {
         "decode": (decoded - start) // 1000,

@@ -8,7 +8,9 @@ The rules this module keeps:
   and the two are never judged together.
 * A travel document stays with its traveller. It waits for a certificate, and goes once a certificate that
   agreed with it is followed by somebody else's.
-* A journey is the traveller's and goes with them. At an airline's desk the flight stays until it is changed.
+* A journey is the traveller's and goes with them: with somebody else's certificate or document nothing that
+  was told stays. At an airline's desk the flight stays until it is changed.
+* Whoever stands here has a number, so that what was meant for one is not heard for the next.
 * Whatever is new (a tap, other rules, another list), the same codes are assessed and judged anew, with the
   time of now. Nothing has to be shown a second time.
 * Pure: time is a ``now`` in seconds of one clock that never goes back.
@@ -29,6 +31,7 @@ from typing import Any
 
 from appliance.judging import Basis, judge
 from verifier.assessment import Assessment
+from verifier.births import possible_births
 from verifier.certificate import Holder
 from verifier.identity import Traveller, match_identity, same_person
 from verifier.mrz import TravelDocument
@@ -64,12 +67,13 @@ class Held:
 def by_person(found: Iterable[Held]) -> list[list[Held]]:
     """Codes in view, gathered by the person whose they are; one that proves nothing stands alone.
 
+    So does one that agrees with some of a person's and not with all: part of a birth date may be of two.
     In each, what fails by itself comes last: it is judged, and the others speak beside it.
     """
     people: list[list[Held]] = []
     for each in found:
         for person in people:
-            if _same(person[0].holder, each.holder):
+            if all(_same(other.holder, each.holder) for other in person):
                 person.append(each)
                 break
         else:
@@ -89,8 +93,8 @@ def _same(one: Holder | None, other: Holder | None) -> bool:
 
 def judged_together(held: Sequence[Held], basis: Basis) -> Verdict:
     """The verdict on certificates of one person; the last is the one that was shown last."""
-    last = held[-1].assessment
-    return decide(last, basis.policy(last), [each.assessment for each in held[:-1]])
+    *earlier, last = (each.assessment for each in held)
+    return decide(last, basis.policy(last, earlier), earlier)
 
 
 def assessed_anew(held: Iterable[Held], basis: Basis) -> tuple[Held, ...]:
@@ -106,6 +110,7 @@ class Session:
         self._lasts_s = lasts_s
         self._until: float | None = None
         self._latest = 0.0
+        self.number = 1  # rises with each traveller
         self.context = site
         self.held: tuple[Held, ...] = ()
         self.without = False  # an officer said that there is no certificate
@@ -130,23 +135,28 @@ class Session:
     def take(self, found: Sequence[Held], now: float) -> None:
         """Certificates of one person, seen together, proven, in the order in which they are to be judged."""
         holder = found[-1].holder
-        if holder is not None and self.held and not _same(self.held[-1].holder, holder):
-            self._next_person(holder)
-        self.without = False
+        if holder is not None:
+            self._make_room(holder)
         marks = frozenset(mark for each in found for mark in each.marks)
         before = tuple(each for each in self.held if not each.marks & marks)
         self.held = (*before, *found)[-MAX_HELD:]
         self._touch(now, anew=True)
 
-    def _next_person(self, holder: Holder) -> None:
-        """Somebody else's certificate. A document of theirs stays; so does one that waits for its own."""
+    def _make_room(self, holder: Holder) -> None:
+        """Nothing of somebody else stays before this certificate, or of one who was said to have none.
+
+        A document of its holder stays; so does one that still waits for its own certificate.
+        """
+        if not self.without and all(_same(each.holder, holder) for each in self.held):
+            return
         traveller = self.context.traveller
-        if traveller is not None:
-            theirs = match_identity(holder, traveller).agrees
-            if theirs or not any(self._agrees(each, traveller) for each in self.held):
-                self.held = ()
-                return
+        stays = traveller is not None and (
+            match_identity(holder, traveller).agrees
+            or not (self.without or any(self._agrees(each, traveller) for each in self.held))
+        )
         self.end()
+        if stays:
+            self.context = replace(self.context, traveller=traveller)
 
     @staticmethod
     def _agrees(held: Held, traveller: Traveller) -> bool:
@@ -155,18 +165,33 @@ class Session:
     def read(self, document: TravelDocument, now: float) -> None:
         """The lines of a travel document. The next traveller's ends what the one before had shown."""
         before, new = self.context.traveller, Traveller(document)
-        if before is not None and before.document != document:
-            of_before = any(self._agrees(each, before) for each in self.held)
-            if (of_before or not self.held) and not any(self._agrees(each, new) for each in self.held):
-                self.end()
         if before is None or before.document != document:
+            if before is not None or self.without:
+                self._next_document(before, new)
             self.context = replace(self.context, traveller=new)
         self._touch(now, anew=True)
 
-    def born(self, day: date, now: float) -> None:
-        """The birth date that an officer picked where a passport line leaves the century open (SC-D06)."""
-        if self.context.traveller is not None:
-            self.context = replace(self.context, traveller=replace(self.context.traveller, born=day))
+    def _next_document(self, before: Traveller | None, new: Traveller) -> None:
+        """Another document, or the first of one who has no certificate: what was told may be another's."""
+        held, without = self.held, self.without
+        waited = before is not None and held and not any(self._agrees(each, before) for each in held)
+        stays = waited or any(self._agrees(each, new) for each in held)
+        self.end()
+        if stays:
+            self.held = held
+        self.without = without and before is None
+
+    def born(self, day: date, now: float, today: date) -> None:
+        """The birth date that an officer picked where a passport line leaves the century open (SC-D06).
+
+        A day that the line cannot mean is not taken. today: the desk's calendar day.
+        """
+        traveller = self.context.traveller
+        if traveller is None:
+            return
+        if day not in {each.exact for each in possible_births(traveller.document.birth, today)}:
+            return
+        self.context = replace(self.context, traveller=replace(traveller, born=day))
         self._touch(now)
 
     def tell(self, members: Mapping[str, Any], now: float) -> None:
@@ -178,8 +203,13 @@ class Session:
         self._touch(now)
 
     def no_certificate(self, now: float) -> None:
-        """An officer says that this traveller has none; what was shown before was not theirs."""
-        self.held = ()
+        """An officer says that this traveller has none; what was shown and told before was not theirs."""
+        traveller = self.context.traveller
+        if self.held:
+            waits = traveller is not None and not any(self._agrees(each, traveller) for each in self.held)
+            self.end()
+            if waits:
+                self.context = replace(self.context, traveller=traveller)
         self.without = True
         self._touch(now, anew=True)
 
@@ -197,6 +227,8 @@ class Session:
 
     def end(self) -> None:
         """Forget this traveller, and the journey with them."""
+        if self.begun:
+            self.number += 1
         self.context, self.held, self.without, self._until = self._rest, (), False, None
 
     def expire(self, now: float) -> bool:

@@ -18,10 +18,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from appliance.errors import place_of
 from appliance.kiosk.facts import of_findings
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.plain import Facts
@@ -139,10 +139,3 @@ class Voice:
             finally:
                 if held:
                     self._speaking.release()
-
-
-def place_of(error: BaseException) -> str:
-    """Kind and place of an exception, without its text, which may hold a Holder."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" in {frames[-1].name}, line {frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{where}"

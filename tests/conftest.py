@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         unknown = [row for row in rows if row not in ROWS]
         if unknown or len(set(rows)) > 1:
             raise pytest.UsageError(f"{item.nodeid}: one row of the scenario table is expected, not {rows}")
-        said = (getattr(item, "obj", None) and item.obj.__doc__ or "").strip().partition("\n\n")[0]
+        said = ((getattr(item, "obj", None) and item.obj.__doc__) or "").strip().partition("\n\n")[0]
         item.user_properties += [("scenario", (row, " ".join(said.split()))) for row in set(rows)]
 
 

@@ -18,9 +18,9 @@ ROWS = tuple(f"SC-{part}{number:02d}" for part, (count, _) in PARTS.items() for 
 
 _HEAD = """# What the tests cover of the scenario table
 
-Each row of the table of checkpoint scenarios has an ID. A test that proves a row bears its ID, and a row counts as
-covered when a test of it passed and none did otherwise. `make scenarios` runs every test and writes this page
-from what it saw; the sentences are those of the tests.
+Each row of the table of checkpoint scenarios has an ID. A test that proves a row bears its ID, and a row
+counts as covered when a test of it passed and none did otherwise. `make scenarios` runs every test and writes
+this page from what it saw; the sentences are those of the tests.
 
 """
 

@@ -132,6 +132,10 @@ STATE_COLUMNS = {
     "rule_floors": "TEXT",
     "seal": "TEXT",
 }
+# What reading such a row raises where a card has changed it.
+_UNREADABLE = (
+    sqlite3.Error, OSError, ArithmeticError, LookupError, ValueError, TypeError, RecursionError,
+)  # fmt: skip
 # Columns that came later: a row of before was sealed without them.
 _LATER = {"kept", "rule_floors"}
 
@@ -153,7 +157,7 @@ def read_state(path: Path) -> StoreState | None:
         before = state_signature(path)
         try:
             state = _read_once(path)
-        except (sqlite3.Error, OSError, ArithmeticError, LookupError, ValueError, TypeError) as error:
+        except _UNREADABLE as error:
             failure = error
         else:
             # A writer that came or went meanwhile may have shown us half of its work.

@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from verifier.policy.bundle import Asks, RuleBundle
 from verifier.policy.bundle_json import BundleError, bundle_row, canonical, read_bundle
@@ -285,18 +285,24 @@ def _facts(facts: os.stat_result) -> tuple[int, int, int]:
 
 
 def _read(path: Path) -> bytes:
-    """The file's bytes, one more than an order has at most. A link is not followed, a pipe not waited for."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OrderError("no file; this is no order of a post")
+    """The file's bytes, one more than an order has at most. A link is not followed."""
+    with _opened_file(path, os.O_NOFOLLOW) as file:
         return file.read(MAX_ORDER + 1)
+
+
+def _opened_file(path: Path, flags: int = 0) -> BinaryIO:
+    """An ordinary file, open for reading; a pipe is not waited for. Raises OSError, OrderError."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OrderError("no ordinary file lies there")
+    return os.fdopen(handle, "rb")
 
 
 def read_keys(path: Path) -> tuple[VerifyKey, ...]:
     """The public keys in a file. Raises OrderError, naming the file."""
     try:
-        with path.open("rb") as file:
+        with _opened_file(path) as file:
             return read_public(file.read(_MAX_KEYS))
     except OSError as error:
         raise OrderError(f"{path} cannot be read ({error.strerror}); no order is asked") from error

@@ -10,6 +10,7 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,13 +28,26 @@ class RuleFloor:
     taken_back: str = ""
 
 
+_VERSION = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,9}){2})?")  # of a bundle, or none
+
+
 Floors = Mapping[str, RuleFloor]  # by the bundle's name
 NO_FLOORS: Floors = MappingProxyType({})
 
 
-def read_floors(said: Mapping[str, Any]) -> Floors:
-    """The floors of their JSON. Raises ValueError or TypeError for what cannot be right."""
-    return {name: RuleFloor(str(version), str(taken_back)) for name, (version, taken_back) in said.items()}
+def read_floors(said: Any) -> Floors:
+    """The floors of their JSON. Raises ValueError for what cannot be right."""
+    if not isinstance(said, dict) or not all(_is_floor(row) for row in said.values()):
+        raise ValueError("the versions of rules that were in force are not as they are written")
+    return {name: RuleFloor(version, taken_back) for name, (version, taken_back) in said.items()}
+
+
+def _is_floor(row: Any) -> bool:
+    return (
+        isinstance(row, list)
+        and len(row) == 2
+        and all(isinstance(each, str) and _VERSION.fullmatch(each) for each in row)
+    )
 
 
 def write_floors(floors: Floors) -> dict[str, list[str]]:

@@ -37,6 +37,8 @@ from trustsync.rule_floors import NO_FLOORS, Floors, write_floors
 from verifier.clocks import ClockKnowledge, Reading, confirm, note
 
 SCHEMA_VERSION = 3
+# What a value raises that cannot be right.
+_UNREADABLE = (sqlite3.Error, LookupError, ValueError, TypeError, RecursionError)
 # What SQLite says of the machine round the file, and not of the file.
 _PASSING = frozenset(
     {
@@ -381,7 +383,7 @@ class StateDatabase:
                 "publisher",
                 Alarm.MALFORMED,
             ) from error
-        except (sqlite3.Error, LookupError, ValueError, TypeError) as error:  # a value that cannot be right
+        except _UNREADABLE as error:  # a value that cannot be right
             # Full cards and locks pass; anything else is a file that is not what was written.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             damaged = code not in _PASSING

@@ -39,12 +39,14 @@ from verifier.trust import ClockState, ListState, TrustList
 @dataclass(frozen=True, slots=True)
 class Policy:
     """By what rules to judge. bundle: in force for this journey, ``None`` where there is none. order: of this
-    post's commander, beside it.
+    post's commander, beside it. beside: in force for other diseases of which this traveller showed something;
+    a certificate for one disease takes back nothing that is asked about another.
     """
 
     bundle: RuleBundle | None
     context: Context = DEFAULT
     order: RuleBundle | None = None
+    beside: tuple[RuleBundle, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,7 +54,8 @@ class Verdict:
     """The answer to one code.
 
     certificate: what was proven, ``None`` when no signature held. list_state, list_signed_at, clock:
-    ``None`` where the list has no age or no clock was judged. bundle, order: by which it was judged, if any.
+    ``None`` where the list has no age or no clock was judged. bundle, order, beside: by which it was judged,
+    if any; see :class:`Policy`.
     recognition: what the issuer counts for in this country; ``None`` where nobody has said. ruled: the way
     through the rules. shown: the certificates that the rules looked at, in their order.
     """
@@ -68,6 +71,7 @@ class Verdict:
     bundle: RuleBundle | None
     recognition: RecognitionClass | None = None
     order: RuleBundle | None = None
+    beside: tuple[RuleBundle, ...] = ()
     ruled: tuple[Ruled, ...] = ()
     shown: tuple[Certificate, ...] = ()
 
@@ -105,6 +109,7 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
         bundle=policy.bundle,
         recognition=assessment.recognition,
         order=policy.order,
+        beside=policy.beside,
         ruled=ruled,
         shown=_certificates(shown),
     )
@@ -198,14 +203,16 @@ def _duties(state: State, ruled: Sequence[Ruled], list_state: ListState | None) 
 def _by_rules(
     shown: Sequence[Assessment], policy: Policy, time: TimeBounds, now: datetime | None
 ) -> tuple[list[Finding], tuple[Ruled, ...]]:
-    """What the bundle in force and the post's order make of these certificates; the last is the one that is
-    judged. Of each that there is, one Ruled, in this order.
+    """What the bundle in force, those beside it and the post's order make of these certificates; the last is
+    the one that is judged.
     """
     found, ruled = _by_bundle(shown, policy, time, now)
-    if policy.order is not None:
-        # An order stands beside the rules of the country: it is asked also where these are missing or over.
-        one = _ruled(_fit(shown, policy.order), policy.order, policy.context, time)
+    # An order stands beside the rules of the country: it is asked also where these are missing or over.
+    for bundle in (*policy.beside, *([policy.order] if policy.order else [])):
+        one = _ruled(_fit(shown, bundle), bundle, policy.context, time)
         found, ruled = [*found, *one.findings], (*ruled, one)
+        if now is not None and is_over(bundle, now):
+            found.append(finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}"))
     return found, ruled
 
 
@@ -216,12 +223,12 @@ def _by_bundle(
     if bundle is None:
         return [finding(Reason.RULES_MISSING)], ()
     if now is not None and is_over(bundle, now):
-        return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")], (Ruled(),)
+        return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")], ()
     if shown:
         assert shown[-1].certificate is not None
         unfit = _unfit(shown[-1].certificate, bundle)
         if unfit:
-            return unfit, (Ruled(),)
+            return unfit, ()
     ruled = _ruled(_fit(shown, bundle), bundle, policy.context, time)
     return list(ruled.findings), (ruled,)
 
@@ -238,11 +245,12 @@ def _fit(shown: Sequence[Assessment], bundle: RuleBundle) -> list[Shown]:
 def _ruled(shown: Sequence[Shown], bundle: RuleBundle, context: Context, time: TimeBounds) -> Ruled:
     match bundle.asks:
         case Asks.SIGNATURE:
-            return Ruled()
+            ruled = Ruled()
         case Asks.RULES:
-            return rule_on(shown, compiled(bundle, time.zone), context, time)
+            ruled = rule_on(shown, compiled(bundle, time.zone), context, time)
         case Asks.NATIONAL:
-            return rule_nationally(shown, compiled(bundle, time.zone), context, time)
+            ruled = rule_nationally(shown, compiled(bundle, time.zone), context, time)
+    return replace(ruled, bundle=bundle)
 
 
 def _unfit(certificate: Certificate, bundle: RuleBundle) -> list[Finding]:

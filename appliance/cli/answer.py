@@ -144,7 +144,8 @@ def _rules(verdict: Verdict) -> dict[str, Any] | None:
     if verdict.bundle is None and verdict.order is None:
         return None
     order = {} if verdict.order is None else {"order": _bundle(verdict.order)}
-    return _bundle(verdict.bundle) | order
+    beside = {"beside": [_bundle(each) for each in verdict.beside]} if verdict.beside else {}
+    return _bundle(verdict.bundle) | order | beside
 
 
 def _bundle(bundle: RuleBundle | None) -> dict[str, Any]:

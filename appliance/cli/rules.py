@@ -17,18 +17,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from appliance.cli import rules_making
-from appliance.cli.answer import answer
+from appliance.cli.answer import answer, readable
 from appliance.cli.basis import judging
 from appliance.cli.inputs import UsageError, codes_of
 from appliance.cli.rules_bundle import GivenBundle, bundles_of, rows_of, unreadable
 from appliance.cli.rules_options import build_parser
 from appliance.cli.session import Session
+from appliance.cli.shell import ended
 from appliance.cli.why import LANGUAGES, lines_of
 from trustsync.orders import OrderError
 from verifier.policy.bundle_json import BundleError
@@ -42,19 +42,8 @@ from verifier.wire.keyfile import KeyFileError
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with these arguments and return its exit status."""
     options = _parser().parse_args(argv)
-    try:
-        return int(options.run(options))
-    except (UsageError, BundleError, OrderError, KeyFileError) as error:
-        print(f"vaxgate-rules: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has read enough
-        return 1
-    except OSError as error:
-        print(f"vaxgate-rules: {error.filename or 'a file'}: {error.strerror}", file=sys.stderr)
-        return 1
+    wrong_use = (UsageError, BundleError, OrderError, KeyFileError)
+    return ended("vaxgate-rules", lambda: int(options.run(options)), *wrong_use)
 
 
 # --- Recorded cases -----------------------------------------------------------------------------------------
@@ -126,11 +115,11 @@ def _tell_problems(options: argparse.Namespace, given: GivenBundle, problems: Se
         row = {"bundle": given.where, "version": given.row.get("version"), "valid": not bad}
         print(_line(row | {"problems": plain[0], "warnings": plain[1]}))
         return
-    print(f"{_named(given)}: {_counted(len(bad), 'problem')}, {_counted(len(warnings), 'warning')}")
+    print(f"{readable(_named(given))}: {_counted(len(bad), 'problem')}, {_counted(len(warnings), 'warning')}")
     for word, some in (("wrong", bad), ("warning", warnings)):
         for problem in some:
             rule = f" ({problem.rule})" if problem.rule else ""
-            print(f"  {word}: {problem.path or 'the whole'}{rule}: {problem.message}")
+            print(readable(f"  {word}: {problem.path or 'the whole'}{rule}: {problem.message}"))
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -149,7 +138,7 @@ def _test(options: argparse.Namespace) -> int:
                 continue
             for trial in bad:
                 for difference in trial.differences:
-                    print(f"{name}: {trial.where} {trial.name!r}: {difference}")
+                    print(readable(f"{name}: {trial.where} {trial.name!r}: {difference}"))
             print(f"{name}: {len(trials) - len(bad)} of {len(trials)} tests agree")
     if not count:
         print("vaxgate-rules: no test travels with what was given, so nothing was tried", file=sys.stderr)

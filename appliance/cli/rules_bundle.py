@@ -42,6 +42,9 @@ def rows_of(argument: str) -> list[GivenBundle]:
     path = Path(argument)
     value = shipped.parsed(_read(path), readable(path.name))
     if "bundles" in value and isinstance(value["bundles"], list):
+        for number, row in enumerate(value["bundles"]):
+            if not isinstance(row, dict):
+                raise BundleError(f"{readable(path.name)}: bundles[{number}]: an object is expected")
         return [GivenBundle(_named(row, path), row) for row in value["bundles"]]
     if "order" in value and isinstance(value["order"], dict):
         return [GivenBundle(_named(value["order"], path), value["order"])]

@@ -3,8 +3,8 @@
 The rules this module keeps:
 
 * Together, each certificate is judged with those before it, so the last answer is the session's.
-* Only certificates of one person are judged together: name and birth date must agree. One of somebody else is
-  judged by itself, and said.
+* Only certificates of one person are judged together: each name and birth date must agree with every other,
+  from the latest back. One of somebody else is judged by itself, and said.
 * A document against which something speaks by itself, or that is none, counts by itself.
 
     session = Session(judged, together=True)
@@ -62,11 +62,15 @@ class Session:
         if alone.assessment is None or alone.assessment.certificate is None:
             return alone
         holder = alone.assessment.certificate.holder
-        same = [
-            (name, each)
-            for name, each in self._earlier
-            if each.certificate is not None and same_person(each.certificate.holder, holder).agrees
-        ]
+        same: list[tuple[str, Assessment]] = []
+        people = [holder]
+        for name, each in reversed(self._earlier):
+            if each.certificate is None:
+                continue
+            other = each.certificate.holder
+            if all(same_person(other, one).agrees for one in people):
+                same.insert(0, (name, each))
+                people.append(other)
         self.strangers += len(same) < len(self._earlier)
         self._earlier.append((given.identity, alone.assessment))
         self.shown = [name for name, each in same if _stands(each)] + self.shown

@@ -17,6 +17,7 @@ from appliance.cli.answer import EXIT_STATUS, Judged, answer, detail_of, readabl
 from appliance.cli.basis import add_options, judging, shown
 from appliance.cli.inputs import UsageError, codes_of
 from appliance.cli.session import Session
+from appliance.cli.shell import ended
 from appliance.cli.why import lines_of
 from trustsync.environments import Environment
 from verifier.policy.bundle_json import BundleError
@@ -57,16 +58,8 @@ def main(argv: list[str] | None = None) -> int:
         )
     if options.compare and options.cases is None:
         parser.error("--compare needs --cases")
-    try:
-        return _cases(options) if options.cases is not None else _inputs(options)
-    except (UsageError, KeyFileError, BundleError) as error:
-        print(f"vaxgate-verify: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    run = _inputs if options.cases is None else _cases
+    return ended("vaxgate-verify", lambda: run(options), UsageError, KeyFileError, BundleError)
 
 
 def _parser() -> argparse.ArgumentParser:

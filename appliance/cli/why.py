@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from appliance.cli.answer import readable
+
 LANGUAGES = ("vi", "en")
 _ANSWERS = {
     "true": ("✓", {"vi": "đúng", "en": "true"}),
@@ -64,4 +66,4 @@ def _place(row: Mapping[str, Any]) -> str:
 
 
 def _both(texts: Mapping[str, Any], languages: Sequence[str]) -> str:
-    return " / ".join(dict.fromkeys(str(texts[language]) for language in languages))
+    return readable(" / ".join(dict.fromkeys(str(texts[language]) for language in languages)))

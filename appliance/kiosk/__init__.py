@@ -6,6 +6,7 @@ The rules this module keeps:
 * Nothing is loaded from elsewhere, no script and no style stands in the page, nothing is kept by a browser.
 * Only a browser on this machine is answered, under this machine's own names. What an officer taps comes as
   JSON in a body (:mod:`appliance.kiosk.taps`), and from this page alone.
+* Of an exception only its kind and its place in the code are written down.
 
     app = create_app(hub)
     app.test_client().get("/").status_code
@@ -14,16 +15,21 @@ The rules this module keeps:
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask, Response, abort, render_template, request
+from werkzeug.exceptions import HTTPException
 
+from appliance.errors import place_of
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.taps import add_taps
 from appliance.kiosk.texts import TEXTS
 from appliance.kiosk.why_texts import WHY_TEXTS
+
+talk = logging.getLogger("vaxgate.kiosk")
 
 HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 HEADERS = {
@@ -54,6 +60,13 @@ def create_app(hub: Hub, *, beat_s: float = BEAT_S) -> Flask:
         host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
         if host not in HOSTS:
             abort(421)
+
+    @app.errorhandler(Exception)
+    def fault(error: Exception) -> HTTPException | tuple[str, int]:
+        if isinstance(error, HTTPException):
+            return error
+        talk.error("fault of the page: %s", place_of(error))  # its text may hold a Holder
+        return "", 500
 
     @app.after_request
     def guard(response: Response) -> Response:

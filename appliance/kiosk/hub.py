@@ -8,6 +8,7 @@ The rules this module keeps:
 * Whatever is about a person leaves by the clock, whether or not anybody looks, and at once when new facts
   come; "why?" is computed when somebody asks, and goes with it.
 * A few taps wait for the gate's next round; more are refused. What waits goes when the hub is closed.
+* The facts name the traveller whom they are about by a number, so that a tap can say whom it was meant for.
 
     hub = Hub(clear_s=15)
     hub.publish(of_verdict(verdict), why=lambda: explained(verdict))
@@ -61,7 +62,9 @@ class Hub:
         self._standing: Facts = {"list": None, "clock": None, "rules": None}
         self._personal_until: float | None = None
         self._why: Callable[[], Facts] | None = None
-        self._taps: deque[Tap] = deque()
+        self._taps: deque[tuple[Tap, int | None]] = deque()
+        self._session: Callable[[], int] = int
+        self._told_session = 0  # as the facts name it
         self._closed = False
         # What the page may tell of a journey: where it goes is the site's to say, unless it flies elsewhere.
         self.tellable = TELLABLE - {"country"}
@@ -98,6 +101,7 @@ class Hub:
                 self._personal_until = self._monotonic() + self.clear_s
             if not self.training:
                 self._results += result
+            self._told_session = self._session()
             return self._tell()
 
     def stay(self) -> None:
@@ -126,13 +130,14 @@ class Hub:
                 self._forget()
 
     def forget(self) -> None:
-        """Take whatever is about a person away now."""
+        """Take whatever is about a person away now; who comes next has another number."""
         with self._news:
-            if self._personal_until is not None:
+            if self._personal_until is not None or self._told_session != self._session():
                 self._forget()
 
     def _forget(self) -> None:
         self._personal_until = self._why = None
+        self._told_session = self._session()
         self._facts = without_person(self._facts)
         self._tell()
 
@@ -146,7 +151,7 @@ class Hub:
         self.expire()
         with self._news:
             told = {"id": self._id, "training": self.training, "results": self._results}
-            return {**told, **self._facts, **self._standing}
+            return {**told, "session": self._told_session, **self._facts, **self._standing}
 
     def standing(self) -> Facts:
         """The facts that stand below every signal, for a page that is only to be kept awake."""
@@ -161,22 +166,39 @@ class Hub:
                 return None
         return self.current()
 
-    def tap(self, tap: Tap) -> bool:
-        """Hand a tap on to the gate; whether there was room for it."""
+    def tap(self, tap: Tap, session: int | None = None) -> bool:
+        """Hand a tap on to the gate; whether there was room for it.
+
+        session: of the traveller whom it is meant for; ``None``: whoever stands here.
+        """
         with self._news:
             if self._closed or len(self._taps) >= MAX_TAPS:
                 return False
-            self._taps.append(tap)
+            self._taps.append((tap, session))
             return True
 
-    def taps(self) -> tuple[Tap, ...]:
-        """What was tapped since this was asked last."""
+    def taps(self) -> tuple[tuple[Tap, int | None], ...]:
+        """What was tapped since this was asked last, each with the traveller whom it was meant for."""
         if not self._taps:  # asked with every frame; a tap that comes now is heard with the next
             return ()
         with self._news:
             taps = tuple(self._taps)
             self._taps.clear()
             return taps
+
+    @property
+    def personal(self) -> bool:
+        """Whether the page tells anything about a person."""
+        return self._personal_until is not None
+
+    @property
+    def session(self) -> int:
+        """The number of the traveller whom the facts are about."""
+        return self._told_session
+
+    def set_session(self, session: Callable[[], int]) -> None:
+        """Name who knows the number of the traveller who stands here; asked with every change of facts."""
+        self._session = session
 
     def set_journey(self, journey: Callable[[], Facts]) -> None:
         """Name who knows what can be told of the journey."""

@@ -137,8 +137,8 @@ def _sampled(event: Test, zone: tzinfo) -> tuple[Texts, Texts | None]:
     if at.tzinfo is None:
         words = f"{at:%H:%M %d/%m/%Y}"
         return {"vi": f"{words} (không rõ múi giờ)", "en": f"{words} (zone not stated)"}, None
-    own = None if at.utcoffset() == at.astimezone(zone).utcoffset() else _each(at, _zone_of(at))
-    return _each(at, zone), own
+    here, own = _each(at, zone), _each(at, _zone_of(at))
+    return here, None if own == here else own
 
 
 def _zone_of(at: datetime) -> tzinfo:

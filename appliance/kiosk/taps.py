@@ -5,10 +5,12 @@ The rules this module keeps:
 * A tap is JSON in the body of a POST from this page itself: a form, or a page of another origin, cannot send
   it. Nothing of a Holder stands in an address.
 * What is wrong is named by its member and never repeated; what is right is handed on and kept nowhere.
+* A tap may name the ``session`` of the facts that it answers, and the page always does: what was meant for a
+  traveller who has gone is refused, and not heard for the next one.
 * The lines of a travel document are read here. One that is not right is a tap too: the unit says so, on lamp
   and page, and compares nothing.
 
-    POST /journey             {"departure": "2022-03-23T08:00:00+07:00"}      one tap, and judged anew
+    POST /journey             {"session": 7, "departure": "2022-03-23T08:00:00+07:00"}   judged anew
     POST /traveller-document  {"lines": "P<VNMNGUYEN<<BAO<DUY<<…"}
     POST /traveller-birth     {"date": "2021-05-01"}
     POST /no-certificate, /stay, /next   {}
@@ -132,10 +134,13 @@ def add_taps(app: Flask, hub: Hub) -> None:
     def take(path: str) -> Response:
         body = _body()
         try:
+            session = _session(body)
             tap = readers[path](body)
         except TapError as error:
             return _answer({"error": str(error)}, 400)
-        if not hub.tap(tap):
+        if session is not None and session != hub.session:
+            return _answer({"error": "another traveller stands here now; look, and tap again"}, 409)
+        if not hub.tap(tap, session):
             return _answer({"error": "the unit is busy or not ready; tap again"}, 503)
         if isinstance(tap, Unread):
             return _answer({"reason": "IDENTITY_UNREAD", "error": tap.what}, 422)
@@ -145,7 +150,15 @@ def add_taps(app: Flask, hub: Hub) -> None:
         app.add_url_rule(path, endpoint=f"tap {path}", methods=["POST"], view_func=partial(take, path))
 
 
-def _body() -> Mapping[str, Any]:
+def _session(body: dict[str, Any]) -> int | None:
+    """Whom a tap is meant for, taken out of the body; ``None``: whoever stands here. Raises TapError."""
+    session = body.pop("session", None)
+    if session is not None and type(session) is not int:
+        raise TapError("session: the number beside the facts is expected")
+    return session
+
+
+def _body() -> dict[str, Any]:
     """The JSON object of a request of this page. A browser adds no such type to a form, and names a foreign
     origin.
     """

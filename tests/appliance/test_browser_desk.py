@@ -284,6 +284,26 @@ def test_a_unit_that_does_not_take_a_tap_says_so(browser: webdriver.Chrome, hub:
         page.browser.get_log("browser")  # type: ignore[no-untyped-call]  # the refusals are meant
 
 
+def test_a_tap_names_the_traveller_for_whom_the_panel_was_opened(browser: webdriver.Chrome, hub: Hub) -> None:
+    """And the panel is gone with them, also in training, where no results are counted."""
+    number = 7
+    hub.set_session(lambda: number)
+    hub.set_journey(lambda: {"told": {}, "members": ["mode"], "modes": ["air"], "journeys": [], "births": []})
+    hub.publish(of_signal(Signal.READY))
+    with shown(browser, hub) as page:
+        page.until(lambda: page.text("word") == "READY")
+        page.browser.find_element(By.ID, "journey").click()
+        page.until(lambda: "Air" in panel(page))
+        tap(page, ".panel .choices .button")
+        page.until(lambda: not page.browser.find_element(By.ID, "panel").is_displayed())
+        assert (taps.Tell({"mode": "air"}), 7) in hub.taps()
+        page.browser.find_element(By.ID, "journey").click()
+        page.until(lambda: "Air" in panel(page))
+        number = 8
+        hub.publish(of_signal(Signal.READY))
+        page.until(lambda: not page.browser.find_element(By.ID, "panel").is_displayed())
+
+
 @pytest.fixture
 def hub() -> Hub:
     return Hub(clear_s=15)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from collections.abc import Callable
@@ -18,14 +19,19 @@ from test_gate_parts import sheet
 from appliance import answering
 from appliance.kiosk import create_app
 from appliance.kiosk.facts import of_verdict
+from appliance.session import Held
 from appliance.signals import Signal
 from appliance.supply import FixedTrust
 from trustsync import shipped
 from trustsync.errors import NoListError
+from verifier.assessment import Assessment
+from verifier.certificate import Certificate, Holder
 from verifier.identity import Traveller
-from verifier.mrz import read_lines
+from verifier.mrz import TravelDocument, read_lines
+from verifier.opening import OpenedCode
 from verifier.policy.bundle import SIGNATURE_ONLY, Asks, RuleBundle
 from verifier.policy.context import Context, Journey, Mode, Profile
+from verifier.verdict import Verdict
 
 MakeRig = Callable[..., Rig]
 DUY = passport("NGUYEN", "BAO<DUY", birth="831010")
@@ -757,6 +763,65 @@ def test_only_this_page_taps_and_only_what_it_may_tell(
     assert rig.hub.taps() == ()
 
 
+@pytest.mark.parametrize("path", ["/journey", "/traveller-birth", "/no-certificate", "/next", "/stay"])
+def test_what_was_meant_for_one_traveller_is_not_heard_for_the_next(by_air: Rig, path: str) -> None:
+    """A tap names whom it is about: refused where the page knows better, and dropped where the unit does."""
+    body = {"/journey": {"role": "crew"}, "/traveller-birth": {"date": "1983-10-10"}}.get(path, {})
+    first, client = by_air.page()["session"], create_app(by_air.hub).test_client()
+    late = client.post(path, json={"session": first} | body, headers={"Host": "localhost"})
+    # It waits for the gate while the next traveller's code is already before the camera.
+    by_air.gate._desk.session.end()
+    by_air.hold(by_air.desk.signer().issue(lab_result(UOC, sc="2022-03-17T09:00:00+07:00")), 0.3)
+    page = by_air.page()
+    assert (late.status_code, holder(by_air), page["without"]) == (202, "Trương Mỹ Ước", False)
+    assert ("EXEMPT_ROLE" in by_air.codes(), by_air.gate._desk.session.context.role) == (False, "")
+    assert page["session"] != first
+    assert tap(by_air, path, session=first, **body) == 409
+    assert (holder(by_air), by_air.gate._desk.session.context.role) == ("Trương Mỹ Ước", "")
+    assert tap(by_air, path, session=page["session"], **body) == 202
+    assert tap(by_air, path, session="7", **body) == 400
+    assert tap(by_air, path, session=True, **body) == 400
+
+
+def test_whoever_comes_after_a_time_out_or_next_has_another_number_on_the_page(by_air: Rig) -> None:
+    """Also while a result still stands, without its name: a tap then is about whoever is there now."""
+    numbers = [by_air.page()["session"]]
+    by_air.rounds(16)
+    numbers.append(by_air.page()["session"])
+    assert tap(by_air, "/journey", session=numbers[-1], mode="land") == 202
+    assert tap(by_air, "/next", session=numbers[-1]) == 202
+    numbers.append(by_air.page()["session"])
+    assert numbers == [1, 2, 3]
+
+
+@pytest.mark.parametrize("path", ["/journey", "/no-certificate"])
+def test_a_tap_after_the_name_has_left_the_page_is_not_about_whoever_had_it(by_air: Rig, path: str) -> None:
+    """A strange code took the name away: the tap is the next traveller's, and shows no old name."""
+    body = {"mode": "land"} if path == "/journey" else {}
+    assert tap(by_air, "/journey", role="diplomat") == 202
+    assert "EXEMPT_ROLE" in by_air.codes()
+    by_air.hold("https://example.org/nothing", 0.5)
+    assert (by_air.lamp.signal, by_air.page()["holder"]) == (Signal.RESCAN, None)
+    assert tap(by_air, path, session=by_air.page()["session"], **body) == 202
+    assert holder(by_air) is None
+    assert "EXEMPT_ROLE" not in by_air.codes()
+    assert by_air.gate._desk.session.context.role == ""
+    assert by_air.gate._desk.session.held == ()
+
+
+def test_several_persons_are_told_nothing_together(rig: Rig, family: list[str]) -> None:
+    """A role that is tapped while a list stands is nobody's, also once one of them is left in view."""
+    rig.show(sheet(*family), 0.5)
+    assert len(rig.page()["people"]) > 1
+    assert tap(rig, "/journey", role="crew") == 202
+    assert tap(rig, "/no-certificate") == 202
+    assert len(rig.page()["people"]) > 1
+    rig.show(None, 7)
+    rig.hold(family[0], 0.3)
+    assert rig.gate._desk.session.context.role == ""
+    assert not rig.page()["without"]
+
+
 def test_more_taps_than_the_unit_hears_are_refused(rig: Rig) -> None:
     """A page gone wild fills no memory."""
     client = create_app(rig.hub).test_client()
@@ -795,6 +860,45 @@ def test_the_lines_of_a_passport_reach_no_log_no_file_no_url_and_no_health(
     spoken = "".join(told) + "".join(capfd.readouterr()) + caplog.text
     for word in ("ZYXWVUT", "QANARIC", "111112", "QX7654321"):
         assert word not in spoken, word
+
+
+def alive() -> set[str]:
+    """The kinds of values of a person that this process still holds, the facts of a page among them."""
+    gc.collect()
+    kinds = (Assessment, Certificate, Held, Holder, OpenedCode, TravelDocument, Verdict)
+    found = set()
+    for each in gc.get_objects():
+        if isinstance(each, kinds):
+            found.add(type(each).__name__)
+        for value in tuple(each.values()) if isinstance(each, dict) else ():
+            if isinstance(value, dict) and value.get("name") in ("ZYXWVUT QANARIC", "Zyxwvut Qanaric"):
+                found.add("facts")
+    return found
+
+
+@pytest.mark.parametrize("way", ["next", "away", "held up", "fault"])
+def test_nothing_in_memory_holds_whoever_has_gone(make_rig: MakeRig, desk: Desk, way: str) -> None:
+    """After "next", the time-out (also while the code is held up) or a fault no object of theirs is left."""
+    rig, signer = make_rig(desk), desk.signer()
+    name = {"fn": "Zyxwvut", "gn": "Qanaric", "fnt": "ZYXWVUT", "gnt": "QANARIC"}
+    text = signer.issue(vaccination(person(nam=name)))
+    tap(rig, "/traveller-document", lines=passport("ZYXWVUT", "QANARIC", birth="831010"))
+    rig.hold(text, 0.5)
+    assert asked(rig, "/why")["state"] == "PASS"
+    assert alive() >= {"Certificate", "Holder", "TravelDocument", "Verdict", "facts"}
+    rig.answers.clear()
+    match way:
+        case "next":
+            assert tap(rig, "/next") == 202
+        case "away":
+            rig.show(None, 16)
+        case "held up":
+            rig.rounds(16)
+            assert rig.lamp.signal is Signal.PASS
+        case "fault":
+            rig.clock_error = RuntimeError("fault")
+            rig.rounds(0.1)
+    assert alive() == set()
 
 
 def test_the_languages_stand_in_for_each_other_with_a_mark(make_rig: MakeRig) -> None:

@@ -66,6 +66,22 @@ def get(kiosk: KioskServer, path: str, **headers: str) -> tuple[int, dict[str, s
     return response.status, dict(response.getheaders()), body
 
 
+def test_a_fault_of_the_page_tells_its_kind_and_place_and_nobodys_name(
+    hub: Hub, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The text of an exception may hold a Holder: it is neither answered nor written down."""
+
+    def why() -> dict[str, Any]:
+        raise RuntimeError("QANARIC")
+
+    hub.publish(of_signal(Signal.PASS), why=why)
+    with KioskServer(hub, port=0) as kiosk:
+        status, _, body = get(kiosk, "/why")
+    assert (status, body) == (500, b"")
+    assert "RuntimeError in why" in caplog.text
+    assert "QANARIC" not in caplog.text + "".join(capfd.readouterr())
+
+
 # --- Answers ------------------------------------------------------------------------------------------------
 
 

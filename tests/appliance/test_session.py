@@ -21,6 +21,7 @@ from verifier.policy.context_json import ContextError
 DUY = read_lines(passport("NGUYEN", "BAO<DUY", birth="831010"))
 UOCS = read_lines(passport("TRUONG", "MY<UOC", birth="690405"))
 UOC = person(nam={"fn": "Trương", "gn": "Mỹ Ước", "fnt": "TRUONG", "gnt": "MY<UOC"}, dob="1969-04-05")
+TODAY = date(2022, 3, 1)
 
 
 @pytest.fixture
@@ -110,11 +111,85 @@ def test_a_passport_stays_with_its_traveller(desk: Desk, signer: Signer, story: 
     assert (traveller and traveller.document.name.surname[0], len(here.held)) == (name, count)
 
 
+# What stays of "role: crew", told of whoever stood here first.
+TOLD: dict[str, tuple[list[TravelDocument | dict[str, Any] | str], str]] = {
+    "told before the certificate": (["crew", person()], "crew"),
+    "told before the passport": (["crew", DUY, person()], "crew"),
+    "another certificate of the same person": ([person(), "crew", person()], "crew"),
+    "the passport of the same person": ([person(), "crew", DUY], "crew"),
+    "somebody else's certificate": ([person(), "crew", UOC], ""),
+    "somebody else's passport, then their certificate": ([person(), "crew", UOCS, UOC], ""),
+    "somebody else's passport instead": ([DUY, "crew", UOCS], ""),
+    "somebody else's certificate, then their passport": ([DUY, "crew", UOC, UOCS], ""),
+    "none, then somebody's certificate": (["none", "crew", UOC], ""),
+    "none, then somebody's passport": (["none", "crew", UOCS], ""),
+    "none with a passport, then somebody's certificate": ([DUY, "none", "crew", UOC], ""),
+    "a certificate, then none": ([person(), "crew", "none"], ""),
+    "a passport that waits, then none": ([DUY, "crew", "none"], "crew"),
+}
+
+
+@pytest.mark.parametrize("story", list(TOLD))
+def test_what_was_told_of_one_traveller_is_nobody_elses(desk: Desk, signer: Signer, story: str) -> None:
+    """A role exempts: it goes with its traveller, whatever the next one shows first."""
+    steps, role = TOLD[story]
+    here = session()
+    numbers = []
+    for number, step in enumerate(steps):
+        match step:
+            case "crew":
+                here.tell({"role": "crew"}, now=1.0)
+            case "none":
+                here.no_certificate(now=1.0)
+            case TravelDocument():
+                here.read(step, now=1.0)
+            case dict():
+                here.take([held(desk, signer.issue(vaccination(step)), bytes([number]))], now=1.0)
+        numbers.append(here.number)
+    assert here.context.role == role
+    # What was meant for the one before is not heard for the next.
+    assert (len(set(numbers)) > 1) is not bool(role)
+
+
+def test_a_passport_of_one_who_has_no_certificate_accuses_nobody_else(desk: Desk, signer: Signer) -> None:
+    """It waits no more once it was answered; that of the certificate's holder stays."""
+    for document, stays in ((DUY, False), (UOCS, True)):
+        here = session()
+        here.read(document, now=1.0)
+        here.no_certificate(now=1.0)
+        here.take([held(desk, signer.issue(vaccination(UOC)))], now=2.0)
+        assert (here.context.traveller is not None, here.without) == (stays, False)
+
+
+def test_a_birth_date_known_in_part_does_not_join_two_persons(desk: Desk, signer: Signer) -> None:
+    """1983 agrees with both; whoever differs from one of those that are held is somebody else."""
+    days = ("1983-10-10", "1983", "1983-05-05")
+    papers = [held(desk, signer.issue(vaccination(person(dob=day))), day.encode()) for day in days]
+    here = session()
+    for paper in papers:
+        here.take([paper], now=1.0)
+    assert here.held == (papers[2],)
+    assert names(by_person(papers)) == [["1983-10-10", "1983"], ["1983-05-05"]]
+
+
+def test_only_a_day_that_the_line_can_mean_is_taken_for_a_birth_date() -> None:
+    """A tap picks a century; it does not make a passport say another day."""
+    here = session()
+    here.read(DUY, now=1.0)
+    for day in (date(1983, 10, 11), date(1984, 10, 10), date(1583, 10, 10), date(2083, 10, 10)):
+        here.born(day, 1.0, TODAY)
+        assert here.context.traveller is not None
+        assert here.context.traveller.born is None
+    here.born(date(1983, 10, 10), 1.0, TODAY)
+    assert here.context.traveller is not None
+    assert here.context.traveller.born == date(1983, 10, 10)
+
+
 def test_the_picked_birth_date_goes_with_its_passport() -> None:
     """It is said of one document and not of the next."""
     here = session()
     here.read(DUY, now=1.0)
-    here.born(date(1983, 10, 10), now=1.0)
+    here.born(date(1983, 10, 10), 1.0, TODAY)
     here.read(DUY, now=2.0)
     assert here.context.traveller is not None
     assert here.context.traveller.born == date(1983, 10, 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -568,6 +569,18 @@ def test_certificates_of_two_persons_are_never_judged_together(
     assert "another name or birth date" in err
 
 
+def test_a_birth_date_known_in_part_does_not_join_two_persons(
+    run: Run, tmp_path: Path, source: Path, signer: Signer
+) -> None:
+    """1983 agrees with both of that year, who are not one person: only the later one is judged with it."""
+    days = ("1983-10-10", "1983-05-05", "1983")
+    codes = [signer.issue(vaccination(person(dob=day), dn=1)) for day in days]
+    arguments = given(tmp_path, source)
+    _, out, err = run(*arguments, "--together", "--json", *codes, by=verify)
+    assert [json.loads(line)["together"] for line in out.splitlines()] == [["1"], ["2"], ["2", "3"]]
+    assert "2 of them not judged together with all before" in err
+
+
 def test_a_forged_certificate_counts_by_itself_in_a_session(
     run: Run, tmp_path: Path, source: Path, signer: Signer
 ) -> None:
@@ -621,6 +634,56 @@ def test_wrong_use_is_exit_2_and_says_what_to_do(
     status, out, err = run(*arguments)
     assert (status, out) == (2, "")
     assert said in err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"bundles":[1,null]}', "bundles[0]: an object is expected"),
+        ('{"name":"\\ud800","rules":5}', "a list is expected"),
+        ('{"name":"a\\u001b[31m"}', "three numbers with dots are expected"),
+        ('{"a":' * 9000, "no JSON (RecursionError)"),
+        ("\x00\xff", "no JSON"),
+        ("", "no JSON"),
+    ],
+)
+def test_whatever_lies_in_a_file_of_rules_is_told_in_lines_that_do_no_harm(
+    run: Run, tmp_path: Path, text: str, said: str
+) -> None:
+    """Exit 1 of check, 2 of the others; no traceback, and nothing that a terminal obeys."""
+    (tmp_path / "odd.json").write_text(text, encoding="latin-1")
+    for options in ((), ("--json",)):
+        status, out, _ = run("check", *options, tmp_path / "odd.json")
+        assert status == 1
+        assert said in out
+        assert "\x1b" not in out
+    for verb in (("test",), ("bundle", "build", "--out", tmp_path / "out.json")):
+        assert run(*verb, tmp_path / "odd.json")[:2] == (2, "")
+
+
+def test_a_text_of_a_bundle_cannot_paint_the_terminal(run: Run, tmp_path: Path, signer: Signer) -> None:
+    """What a title holds beyond letters and signs is shown as a mark."""
+    row = {**shipped.source("signature-only"), "texts": {"en": "all\x1b[2Jclear"}}
+    (tmp_path / "odd.json").write_text(json.dumps(row))
+    code = signer.issue(vaccination())
+    arguments = ("--trust", tmp_path / "key.der", "--rules", tmp_path / "odd.json", "--at", AT, code)
+    assert run("explain", *arguments)[1].count("all\N{REPLACEMENT CHARACTER}[2Jclear") > 0
+    for by in (main, verify):
+        verb = ("explain",) if by is main else ("--explain",)
+        assert "\x1b" not in run(*verb, *arguments, by=by)[1]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full here")
+@pytest.mark.parametrize("command", ["rules bundle list", "verify --trust key.der HC1:X"])
+def test_a_full_disk_is_exit_1_and_a_line_on_stderr(tmp_path: Path, signer: Signer, command: str) -> None:
+    """Not a traceback; also for what is still to be written at the end."""
+    name, *arguments = command.split()
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", f"appliance.cli.{name}", *arguments],
+            stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, f"vaxgate-{name}: the output: No space left on device\n")
 
 
 @pytest.mark.parametrize(

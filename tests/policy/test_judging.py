@@ -202,6 +202,14 @@ def test_a_condition_that_is_not_known_is_no_consent() -> None:
     assert outcome(decided(asked, dose())) == (CHECK, [Reason.NEED_CONTEXT])
 
 
+def test_a_way_of_which_no_rule_is_asked_lets_nobody_in() -> None:
+    """Each of its rules has a condition, and none holds for this dose: nothing asked, nothing green."""
+    bundle = bundle_of(rules=[rule(when=NO), rule("b", when=NO)], requirements=[requires(way("r", "b"))])
+    assert outcome(decided(bundle, dose())) == (CHECK, [Reason.RULE_UNKNOWN])
+    half = bundle_of(rules=[rule(when=NO), rule("b")], requirements=[requires(way("r", "b"))])
+    assert decided(half, dose()).state is PASS
+
+
 def test_one_event_must_meet_all_rules_of_a_way() -> None:
     """Two doses that each miss a rule are not one that misses none."""
     is_a, second = {"===": [{"var": "event.product"}, "A"]}, {"===": [{"var": "event.dose"}, 2]}

@@ -282,8 +282,8 @@ def test_the_declaration_ends_with_its_instant() -> None:
 
 
 def test_at_an_airlines_desk_nobody_has_set_out_yet() -> None:
-    """71 h old at check-in is good only for a flight within the hour: CHECK NEED_CONTEXT until it is told; what
-    is too old already is too old for any flight.
+    """71 h old at check-in is good for a flight within the hour alone: CHECK NEED_CONTEXT until the flight is
+    told. What is too old already is too old for any.
     """
     airline = {"profile": Profile.AIRLINE}
     at = "2022-03-23T08:00:00+07:00"
@@ -301,7 +301,7 @@ def test_at_an_airlines_desk_nobody_has_set_out_yet() -> None:
 
 
 def test_nobody_arrives_before_setting_out() -> None:
-    """A flight of tomorrow: the dose is 14 days old on arrival; a departure after the arrival is asked again."""
+    """A flight of tomorrow: the dose is 14 days old on arrival. A departure behind it: asked anew."""
     today = {"at": "2022-02-28T12:00:00+07:00", "profile": Profile.AIRLINE}
     dose = vaccination(dt="2022-02-15")
     tomorrow = instant("2022-03-01T00:30:00+07:00")

@@ -161,3 +161,18 @@ def test_a_recovery_that_has_not_happened_yet_fails(name: str) -> None:
     assert (verdict.state, verdict.reasons[0].code) == (FAIL, Reason.NOT_YET_VALID)
     today = border.judge(recovery(fr=border.ago(0), **period), [border.negative()])
     assert Reason.NOT_YET_VALID not in reasons(today)
+
+
+def test_a_dose_against_another_disease_takes_back_nothing() -> None:
+    """Half a course is red. A yellow fever dose is green by itself; together they are red in either order."""
+    border = Border("eu-2022", "yf-ihr", at="2022-03-01T09:00:00+07:00", country="DE", origin="BR")
+    half = vaccination(dn=1, dt=border.ago(60))
+    fever = vaccination(tg=YELLOW_FEVER, vp="1181000221105", mp="STAMARIL", dn=1, sd=1, dt=border.ago(400))
+    assert answer(border.judge(fever)) == (PASS, [], [])
+    for shown in ([half, fever], [fever, half]):
+        verdict = border.judge(shown[-1], shown[:-1])
+        assert (verdict.state, reasons(verdict)) == (FAIL, [Reason.DOSE_SHORT])
+        assert {verdict.bundle and verdict.bundle.name, *(each.name for each in verdict.beside)} == {
+            "eu-2022",
+            "yf-ihr",
+        }

@@ -271,9 +271,6 @@ def test_a_dose_is_judged_alike_in_whatever_family_it_is_written(tmp_path: Path,
     assert reasons(good) == [Reason.NEED_SECOND_DOC]
 
 
-# --- What no row says
-
-
 def test_a_third_dose_of_four_is_no_booster() -> None:
     """3/4 says of itself that the course is not complete: FAIL DOSE_SHORT in the EU; 4/4 is good at once."""
     border = at_desk_of("eu-2022")

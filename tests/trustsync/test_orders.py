@@ -259,6 +259,21 @@ def test_a_folder_gives_its_good_orders_and_names_the_others(post: Path) -> None
     ]  # fmt: skip
 
 
+def test_what_is_no_ordinary_file_is_waited_for_nowhere_and_leaves_nothing_open(post: Path) -> None:
+    """A pipe in the place of the keys would stop the gate; a file that stays open would some day."""
+    (post / "folder.json").mkdir()
+    os.mkfifo(post / "pipe.json")
+    os.mkfifo(post.parent / "keys")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        read_orders(post, [KEY.verify_key], POST)
+        with pytest.raises(OrderError, match="no ordinary file"):
+            read_keys(post.parent / "keys")
+        with pytest.raises(OrderError, match="no order is asked"):
+            read_keys(post)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_a_folder_that_is_not_there_holds_no_order(tmp_path: Path) -> None:
     """Nobody has ever given one here: that is no fault."""
     assert read_orders(tmp_path / "orders", [KEY.verify_key], POST) == orders.Orders()

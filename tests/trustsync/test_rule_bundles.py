@@ -340,6 +340,20 @@ def test_what_is_remembered_is_sealed(site: Site) -> None:
         read_state(site.store / STATE_NAME)
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["[]", "5", "null", '{"a":1}', '{"a":["1.0.0"]}', '{"a":["x",""]}', '{"a":[null,""]}', "no", "[" * 9000],
+)
+def test_what_is_remembered_and_cannot_be_right_is_a_store_that_cannot_be_read(site: Site, said: str) -> None:
+    """Also where nothing is sealed: the store is said to be at fault, and not the unit."""
+    site.sync(START)
+    with sqlite3.connect(site.store / STATE_NAME) as connection:
+        connection.execute("UPDATE state SET rule_floors = ?, seal = NULL", [said])
+    connection.close()
+    with pytest.raises(StoreError, match="cannot be read"):
+        read_state(site.store / STATE_NAME)
+
+
 def test_a_store_of_the_release_before_remembers_from_its_list_in_force(site: Site) -> None:
     """It has no column for versions; the rules that it judges by are the first that it knows."""
     publish(site, START, rules("2.0.0"))

@@ -48,11 +48,11 @@ def explained(verdict: Verdict, zone: tzinfo = DESK_ZONE) -> list[dict[str, Any]
 
     zone: of the desk, for instants.
     """
-    bundles = [each for each in (verdict.bundle, verdict.order) if each is not None]
     return [
         row
-        for bundle, ruled in zip(bundles, verdict.ruled, strict=False)
-        for row in _rows(bundle, ruled, bundle is verdict.order, zone)
+        for ruled in verdict.ruled
+        if ruled.bundle is not None
+        for row in _rows(ruled.bundle, ruled, ruled.bundle is verdict.order, zone)
     ]
 
 
@@ -81,9 +81,10 @@ def _rows(bundle: RuleBundle, ruled: Ruled, order: bool, zone: tzinfo) -> Iterat
         yield head | _without_rule(Answer.MET, texts_of(bundle.texts, bundle.name))
     for ruling in ruled.rulings:
         yield head | _asked(ruling, zone)
+    told = {id(ruling.requirement) for ruling in ruled.rulings}
     for taken in ruled.taken:
-        if taken.branch is None:
-            yield head | _nothing_shown(taken)
+        if taken.branch is None or id(taken.requirement) not in told:
+            yield head | _nothing_asked(taken)
 
 
 def _asked(ruling: Ruling, zone: tzinfo) -> dict[str, Any]:
@@ -121,12 +122,13 @@ def _without_rule(answer: Answer, texts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _nothing_shown(taken: Taken) -> dict[str, Any]:
+def _nothing_asked(taken: Taken) -> dict[str, Any]:
+    """Of a requirement for which nothing was shown, or no rule was asked of what was."""
     asked = taken.requirement
     texts = texts_of(asked.texts, asked.identifier)
     return _without_rule(taken.answer, texts) | {
         "requirement": {"id": asked.identifier, "texts": texts},
-        "reason": _reason(Reason.NEED_SECOND_DOC),
+        "reason": _reason(Reason.NEED_SECOND_DOC if taken.branch is None else Reason.RULE_UNKNOWN),
     }
 
 

@@ -4,7 +4,7 @@ The rules this module keeps:
 
 * Three answers: met, not met, unknown. Only met is green; unknown is CHECK with its cause.
 * A requirement is met if one of its branches is. A way for which nothing was shown does not speak; where
-  nothing was shown for any, another document is needed.
+  nothing was shown for any, another document is needed. A way on which no rule was asked is no consent.
 * Of several ways, and several events, the best counts and is named; what is not met is told by the one that
   was shown.
 * Whoever does not meet a requirement that has a duty for that may enter with the duty: CHECK, the unmet
@@ -141,12 +141,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Ruled:
-    """What a bundle makes of a traveller."""
+    """What a bundle makes of a traveller. bundle: which one."""
 
     findings: tuple[Finding, ...] = ()
     duties: tuple[Duty, ...] = ()
     taken: tuple[Taken, ...] = ()
     rulings: tuple[Ruling, ...] = ()
+    bundle: RuleBundle | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -399,6 +400,9 @@ class _Desk:
                 way.answer = min(way.answer, answer)
                 if found is not None:
                     way.findings.append(found)
+            if not way.rulings:  # none of its rules was asked of this event: that is no consent
+                way.answer = Answer.UNKNOWN
+                way.findings.append(_doubt(None, branch.branch.identifier))
             ways.append(way)
         return ways
 

@@ -208,7 +208,8 @@ import { makePanel } from "./panel.js";
       at("actions").prepend(ask);
     }
     at("why").hidden = !shown.explained;
-    at("journey").hidden = shown.asks.length > 2;
+    // Of several persons nobody knows whose journey is meant.
+    at("journey").hidden = shown.asks.length > 2 || facts.people.length > 0;
     at("none").hidden = Boolean(facts.holder || facts.last || facts.people.length || facts.without);
     at("next").hidden = !about(facts) && !facts.state;
   }
@@ -307,10 +308,10 @@ import { makePanel } from "./panel.js";
   });
   at("why").addEventListener("click", () => panel.why(facts));
   at("journey").addEventListener("click", () => panel.journey(facts));
-  at("none").addEventListener("click", () => panel.post("/no-certificate"));
+  at("none").addEventListener("click", () => panel.post("/no-certificate", facts));
   at("next").addEventListener("click", () => {
     panel.close();
-    panel.post("/next");
+    panel.post("/next", facts);
   });
   at("name").addEventListener("click", () => {
     const holder = facts && (facts.holder || (facts.last && facts.last.holder));

@@ -1,7 +1,7 @@
 // What lies over the officer's page when something is tapped: why, the journey, a whole name.
 //
 // * Everything is put in as text, never as markup; every target is as large as a gloved finger.
-// * A panel goes with the result that it speaks of.
+// * A panel goes with the result that it speaks of, and a tap names the traveller whom it is meant for.
 // * Whoever taps in it is still at work: name and certificates stay for as long as that.
 "use strict";
 
@@ -10,7 +10,7 @@ const STAY_MS = 3000;
 export function makePanel({ say, language, at }) {
   const panel = at("panel");
   const body = at("panel-body");
-  let open = null; // { kind, results }
+  let open = null; // { kind, results, session }
   let stayed = 0;
 
   const node = (tag, text, name) => {
@@ -26,11 +26,11 @@ export function makePanel({ say, language, at }) {
     return made;
   };
 
-  async function post(path, members) {
+  async function post(path, { session }, members) {
     const options = {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(members || {}),
+      body: JSON.stringify({ ...members, session }),
     };
     try {
       const answer = await fetch(path, options);
@@ -49,7 +49,7 @@ export function makePanel({ say, language, at }) {
   function stay() {
     if (performance.now() - stayed < STAY_MS) return;
     stayed = performance.now();
-    post("/stay");
+    if (open) post("/stay", open);
   }
 
   async function read(path) {
@@ -62,7 +62,7 @@ export function makePanel({ say, language, at }) {
   }
 
   function show(kind, title, facts, parts) {
-    open = { kind, results: facts.results };
+    open = { kind, results: facts.results, session: facts.session };
     panel.dataset.kind = kind;
     at("panel-title").textContent = title;
     body.replaceChildren(...parts);
@@ -81,7 +81,7 @@ export function makePanel({ say, language, at }) {
   function keepUp(facts) {
     if (!open) return;
     const shown = facts && (facts.holder || facts.people.length ? facts : facts.last || facts);
-    const gone = !facts || facts.results !== open.results;
+    const gone = !facts || facts.results !== open.results || facts.session !== open.session;
     if (gone || (open.kind === "why" && !shown.explained) || (open.kind === "name" && !shown.holder)) close();
   }
 
@@ -153,7 +153,7 @@ export function makePanel({ say, language, at }) {
   }
 
   async function tell(members, path = "/journey") {
-    if (await post(path, members)) close();
+    if (open && (await post(path, open, members))) close();
   }
 
   function choices(values, words, name, told) {
