@@ -257,6 +257,7 @@ class Answering:
                 return  # of several persons nobody knows who is meant
             if self.session.answers and not self._hub.personal:
                 self.session.end()  # their name has left the page: it is about whoever comes now
+                self._hub.forget()
         match tap:
             case taps.Tell(members):
                 try:

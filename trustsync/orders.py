@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 LONGEST = timedelta(hours=24)
 MAX_ORDER = 256 * 1024  # bytes of one file: an order is a page, not a law
 MAX_FILES = 64  # that are looked at in one folder, the youngest first
+MAX_TOTAL = 8 * MAX_ORDER  # bytes of them together: they are read between two verdicts
 FORMAT_VERSION = 1
 SUFFIX = ".json"
 # Before what is signed: no other signature of this project is over bytes that begin so.
@@ -229,6 +230,7 @@ def signed_bytes(row: Any) -> bytes:
 def read_orders(folder: Path, public_keys: Sequence[VerifyKey], post: str) -> Orders:
     """Every order that lies in a folder (``*.json``). Never raises: what cannot be read is named."""
     orders, refused = [], []
+    room = MAX_TOTAL
     try:
         files = _files(folder)
     except OSError as error:
@@ -237,7 +239,13 @@ def read_orders(folder: Path, public_keys: Sequence[VerifyKey], post: str) -> Or
         try:
             if number >= MAX_FILES:
                 raise OrderError(f"more than {MAX_FILES} files lie there; take away those that are over")
-            orders.append(open_order(_read(folder / name), public_keys, post))
+            data = _read(folder / name)
+            room -= len(data)
+            if room < 0:
+                raise OrderError(
+                    f"more than {MAX_TOTAL} bytes lie there; take away those that are over or no orders"
+                )
+            orders.append(open_order(data, public_keys, post))
         except OSError as error:
             refused.append(f"{name!r}: cannot be read ({error.strerror})")
         except OrderError as error:

@@ -291,6 +291,19 @@ def test_a_full_folder_gives_the_youngest_and_says_so(post: Path) -> None:
     assert sum("take away those that are over" in line for line in found.refused) == 1
 
 
+def test_of_more_than_a_unit_reads_between_two_verdicts_the_youngest_count(post: Path) -> None:
+    """Large files that are no orders cost bytes, whether or not they count; what is left out is named."""
+    for number in range(12):
+        (post / f"large-{number}.json").write_bytes(b"[" + b"1," * (MAX_ORDER // 2 - 2) + b"1]")
+        os.utime(post / f"large-{number}.json", (number, number))
+    assert read_orders(post, [KEY.verify_key], POST).orders == (order(),)
+    os.utime(post / "today.json", (0, 0))
+    found = read_orders(post, [KEY.verify_key], POST)
+    assert (found.orders, len(found.refused)) == ((), 13)
+    assert "take away those that are over" in found.refused[-1]
+    assert sum("bytes lie there" in line for line in found.refused) == 5
+
+
 def test_a_file_name_cannot_write_a_line_of_the_log(post: Path) -> None:
     """What a file is called is told with its signs made harmless."""
     (post / "a\nvaxgate: all is well.json").write_bytes(b"{}")
