@@ -167,17 +167,20 @@ class Session:
         before, new = self.context.traveller, Traveller(document)
         if before is None or before.document != document:
             if before is not None or self.without:
-                self._next_document(before, new)
+                self._next_document(before)
             self.context = replace(self.context, traveller=new)
         self._touch(now, anew=True)
 
-    def _next_document(self, before: Traveller | None, new: Traveller) -> None:
-        """Another document, or the first of one who has no certificate: what was told may be another's."""
+    def _next_document(self, before: Traveller | None) -> None:
+        """Another document, or the first of one who has no certificate: what was told may be another's.
+
+        Certificates that agreed with the document before are that traveller's, also where the next one bears
+        the same name and birth date (SC-N21).
+        """
         held, without = self.held, self.without
-        waited = before is not None and held and not any(self._agrees(each, before) for each in held)
-        stays = waited or any(self._agrees(each, new) for each in held)
+        waited = before is not None and not any(self._agrees(each, before) for each in held)
         self.end()
-        if stays:
+        if waited:
             self.held = held
         self.without = without and before is None
 

@@ -17,6 +17,7 @@ from trustsync import shipped
 from verifier.mrz import TravelDocument, read_lines
 from verifier.policy.context import Context, Mode, Profile
 from verifier.policy.context_json import ContextError
+from verifier.reasons import Reason
 
 DUY = read_lines(passport("NGUYEN", "BAO<DUY", birth="831010"))
 UOCS = read_lines(passport("TRUONG", "MY<UOC", birth="690405"))
@@ -183,6 +184,27 @@ def test_only_a_day_that_the_line_can_mean_is_taken_for_a_birth_date() -> None:
     here.born(date(1983, 10, 10), 1.0, TODAY)
     assert here.context.traveller is not None
     assert here.context.traveller.born == date(1983, 10, 10)
+
+
+@pytest.mark.scenario("SC-N21")
+def test_two_persons_of_one_name_and_birth_date_are_kept_apart(desk: Desk, signer: Signer) -> None:
+    """Two certificates are two by their identifiers, never one used twice; the second person's is judged alone."""
+    desk.bundle = shipped.bundle("eu-2022")
+    here, berlin = session(), Context(country="DE")
+    full = held(desk, signer.issue(vaccination(ci="URN:UVCI:01:XV:FULL#1")), b"full")
+    half = held(desk, signer.issue(vaccination(ci="URN:UVCI:01:XV:HALF#2", dn=1)), b"half")
+    twin = read_lines(passport("NGUYEN", "BAO<DUY", birth="831010", expires="310202"))
+    assert twin != DUY
+    here.read(DUY, now=1.0)
+    here.take([full], now=2.0)
+    here.take([full], now=3.0)
+    assert len(here.held) == 1
+    here.read(twin, now=4.0)
+    here.take([half], now=5.0)
+    here.context = replace(here.context, country=berlin.country)
+    verdict = here.answer(basis_of(desk))
+    assert [each.code for each in verdict.reasons] == [Reason.DOSE_SHORT]
+    assert [each.events[0].identifier for each in verdict.shown] == ["URN:UVCI:01:XV:HALF#2"]
 
 
 def test_the_picked_birth_date_goes_with_its_passport() -> None:
