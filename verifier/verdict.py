@@ -99,7 +99,7 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
         findings.append(finding(Reason.UNIT_FAULT, "no certificate and no reason"))
     return Verdict(
         state=state_of(findings),
-        reasons=worst_first(findings),
+        reasons=_reasons(findings),
         duties=_duties(state_of(findings), ruled, assessment.list_state),
         family=assessment.family,
         certificate=assessment.certificate,
@@ -132,7 +132,7 @@ def decide_without_certificate(
     list_state = None if now is None else trust.state(now, clock)
     return Verdict(
         state=state_of(findings),
-        reasons=worst_first(findings),
+        reasons=_reasons(findings),
         duties=_duties(state_of(findings), ruled, list_state),
         family=None,
         certificate=None,
@@ -188,6 +188,12 @@ def _told(assessment: Assessment) -> set[Event]:
 
 def _certificates(shown: Sequence[Assessment]) -> tuple[Certificate, ...]:
     return tuple(each.certificate for each in shown if each.certificate is not None)
+
+
+def _reasons(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Worst first. Whoever fails has no duties, so a red does not say "may enter, with duties" either."""
+    failed = state_of(findings) is State.FAIL
+    return worst_first([each for each in findings if not (failed and each.code is Reason.DUTY_ONLY)])
 
 
 def _duties(state: State, ruled: Sequence[Ruled], list_state: ListState | None) -> tuple[Duty, ...]:

@@ -114,6 +114,11 @@ def judging(options: argparse.Namespace, command: str) -> Judge:
     if options.passport is not None:
         context = replace(context, traveller=_traveller(options.passport))
     own = tuple(bundle for argument in options.rules for bundle in bundles_of(argument))
+    if orders := [bundle.name for bundle in own if bundle.post]:
+        raise UsageError(
+            f"--rules: {orders[0]} is an order of a post and is asked beside the rules; lay the signed file "
+            "into the folder orders of the data directory, with post and order_key of [rules] set"
+        )
     stores = [path for path in options.trust if _is_folder(path)]
     if options.trust and not stores:
         keys = _given_trust(options.trust, options.trust_pin, at or datetime.now(UTC), command)

@@ -2,7 +2,7 @@
 
 The rules this module keeps:
 
-* Together, each certificate is judged with those before it, so the last answer is the session's.
+* Together, each certificate is judged with those before it, so a traveller's last answer counts.
 * Only certificates of one person are judged together: each name and birth date must agree with every other,
   from the latest back. One of somebody else is judged by itself, and said.
 * A document against which something speaks by itself, or that is none, counts by itself.
@@ -10,7 +10,7 @@ The rules this module keeps:
     session = Session(judged, together=True)
     for given, judged in session.each(codes):
         …
-    session.status                          # of the session: that of its last answer, or of a bad document
+    session.status                          # the worst of: each traveller's last answer, each bad document
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Session:
     strangers: int = 0
     shown: list[str] = field(default_factory=list)
     _earlier: list[tuple[str, Assessment]] = field(default_factory=list)
+    _last: dict[str, int] = field(default_factory=dict)  # of each certificate, of the last answer about it
     _by_themselves: int = 0
 
     def each(self, codes: Iterable[Given]) -> Iterator[tuple[Given, Judged]]:
@@ -83,9 +84,9 @@ class Session:
             return
         if judged.assessment is None or not _stands(judged.assessment):
             self._by_themselves = max(self._by_themselves, status)
-            self.status = max(self.status, status)
         else:
-            self.status = max(self._by_themselves, status)
+            self._last |= dict.fromkeys(self.shown, status)
+        self.status = max(self._by_themselves, *self._last.values(), 0)
 
 
 def _stands(assessment: Assessment) -> bool:

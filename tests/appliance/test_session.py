@@ -188,7 +188,7 @@ def test_only_a_day_that_the_line_can_mean_is_taken_for_a_birth_date() -> None:
 
 @pytest.mark.scenario("SC-N21")
 def test_two_persons_of_one_name_and_birth_date_are_kept_apart(desk: Desk, signer: Signer) -> None:
-    """Two certificates are two by their identifiers, never one used twice; the second person's is judged alone."""
+    """Two certificates are two by their identifiers, and the second person's is judged alone."""
     desk.bundle = shipped.bundle("eu-2022")
     here, berlin = session(), Context(country="DE")
     full = held(desk, signer.issue(vaccination(ci="URN:UVCI:01:XV:FULL#1")), b"full")

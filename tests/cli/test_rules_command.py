@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -579,6 +579,42 @@ def test_a_birth_date_known_in_part_does_not_join_two_persons(
     _, out, err = run(*arguments, "--together", "--json", *codes, by=verify)
     assert [json.loads(line)["together"] for line in out.splitlines()] == [["1"], ["2"], ["2", "3"]]
     assert "2 of them not judged together with all before" in err
+
+
+def test_a_green_of_somebody_else_does_not_end_the_session_of_a_traveller(
+    run: Run, tmp_path: Path, source: Path, signer: Signer
+) -> None:
+    """The exit status is the worst among travellers, whoever came last."""
+    name = {"fn": "Nguyễn", "gn": "Bảo Duyên", "fnt": "NGUYEN", "gnt": "BAO<DUYEN"}
+    codes = [signer.issue(lab_result(person(nam=name))), signer.issue(vaccination(dt="2022-03-01"))]
+    status, out, _ = run("--json", "--together", *given(tmp_path, source), *codes, by=verify)
+    assert [json.loads(line)["state"] for line in out.splitlines()] == ["CHECK", "PASS"]
+    assert status == 10
+
+
+def test_verify_refuses_an_order_as_rules(run: Run, tmp_path: Path, source: Path, signer: Signer) -> None:
+    """It is asked beside the rules; to leave it out in silence would answer something else."""
+    row = json.loads(source.read_text(encoding="utf-8")) | {"post": "moc-bai"}
+    (tmp_path / "order.json").write_text(json.dumps(row), encoding="utf-8")
+    arguments = given(tmp_path, tmp_path / "order.json")
+    status, _, err = run(*arguments, signer.issue(vaccination()), by=verify)
+    assert status == 2
+    assert "is an order of a post" in err
+
+
+def test_a_red_does_not_say_that_somebody_may_enter(
+    run: Run, tmp_path: Path, source: Path, signer: Signer
+) -> None:
+    """Half a course, and the code is over: EXPIRED with what else is short, no duty, no DUTY_ONLY."""
+    half = vaccination(dn=1, dt="2022-03-01")
+    begun, over = int((NOW - timedelta(days=90)).timestamp()), int((NOW - timedelta(days=2)).timestamp())
+    code = signer.issue(half, iat=begun, exp=over)
+    status, out, _ = run("--json", *given(tmp_path, source), code, by=verify)
+    answer = json.loads(out)
+    assert (answer["state"], answer["duties"], status) == ("FAIL", [], 20)
+    reasons = [each["code"] for each in answer["reasons"]]
+    assert "DOSE_SHORT" in reasons
+    assert "DUTY_ONLY" not in reasons
 
 
 def test_a_forged_certificate_counts_by_itself_in_a_session(

@@ -14,6 +14,7 @@ from verifier.certificate import Exemption, Prophylaxis, Recovery, Vaccination
 from verifier.certificate import Test as LabTest
 from verifier.policy.bundle import RuleBundle
 from verifier.policy.bundle_json import read_bundle
+from verifier.policy.review import review
 from verifier.policy.trials import Trial, TrialError, certificate_from_row, event_from_row, run_trials
 
 JSON = st.recursive(
@@ -237,3 +238,25 @@ def test_whatever_a_test_says_it_is_run_or_named(row: dict[str, Any]) -> None:
     """A bundle may come from anywhere; no test of it stops the others."""
     (trial,) = tried(row)
     assert trial.differences
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"diseases": ["covid"]}, "diseases[0]"),
+        ({"scope": {"countries": ["Vietnam"]}}, "scope.countries[0]"),
+    ],
+)
+def test_a_code_that_nobody_has_is_named_before_the_rules_speak_of_nobody(
+    change: dict[str, Any], problem: str
+) -> None:
+    """A disease by its name, a country by its name."""
+    assert [each.path for each in review(example() | change)] == [problem]
+
+
+@pytest.mark.parametrize("logic", [">=", 1, ["a"]])
+def test_an_expression_that_never_answers_true_or_false_is_named(logic: Any) -> None:
+    """Its rule would be unknown to every traveller."""
+    row = example()
+    row["rules"][0]["logic"] = logic
+    assert "rules[0].logic" in [each.path for each in review(row)]

@@ -41,6 +41,12 @@ MAX_VALUES = 12  # that one rule shows; a screen holds no more
 _ANSWERS = {Answer.MET: "true", Answer.NOT_MET: "false", Answer.UNKNOWN: "unknown"}
 _SETS = ("external.valueSets", "valueSets")
 _STATED = {"vi": "có", "en": "stated"}
+# Values that rules compute, by the names that the shipped bundles give them; any other is shown by its name.
+_COMPUTED = {
+    "first": {"vi": "sớm nhất", "en": "earliest"},
+    "last": {"vi": "muộn nhất", "en": "latest"},
+    "until": {"vi": "đến", "en": "until"},
+}
 
 
 def explained(verdict: Verdict, zone: tzinfo = DESK_ZONE) -> list[dict[str, Any]]:
@@ -167,7 +173,7 @@ def _is_whole_object(value: Any) -> bool:
 def _value(name: str, value: Any, zone: tzinfo) -> dict[str, Any]:
     member = MEMBERS.get(name)
     label = (
-        {"vi": name.replace("_", " "), "en": name.replace("_", " ")}
+        _COMPUTED.get(name) or dict.fromkeys(("vi", "en"), name.replace("_", " "))
         if member is None
         else {"vi": member.vi, "en": member.en}
     )

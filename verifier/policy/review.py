@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from verifier.countries import alpha2
 from verifier.policy.bundle import Asks, On
 from verifier.policy.bundle_json import BundleError, read_bundle
 from verifier.policy.language import Dialect
@@ -70,6 +71,7 @@ def review(row: Mapping[str, Any]) -> list[Problem]:
     if not national:
         found += _unasked(row)
     found += _of_sets(row, asked)
+    found += _of_codes(row)
     found += _of_texts(row)
     if row.get("asks") != Asks.SIGNATURE and not row.get("tests"):
         found.append(
@@ -136,6 +138,9 @@ def _of_expression(asked: _Asked, row: Mapping[str, Any], national: bool) -> Ite
     dialect = Dialect.CERTLOGIC if national else Dialect.OWN
     for issue in issues(asked.expression, dialect):
         yield Problem(asked.path + issue.path.removeprefix("$"), issue.message, asked.rule)
+    is_question = asked.path.endswith((".logic", ".when")) and ".values." not in asked.path
+    if is_question and not isinstance(asked.expression, bool | Mapping):
+        yield Problem(asked.path, "it never answers true or false; an operator is expected", asked.rule)
     try:
         named = _sets_of(asked.expression)
         paths = paths_of(asked.expression)
@@ -206,6 +211,20 @@ def _of_sets(row: Mapping[str, Any], asked: Sequence[_Asked]) -> Iterator[Proble
             yield Problem(f"value_sets.{name}", "no rule asks for it", "", True)
         if not codes:
             yield Problem(f"value_sets.{name}", "it holds no code, so nothing is listed in it", "", True)
+
+
+def _of_codes(row: Mapping[str, Any]) -> Iterator[Problem]:
+    """Codes that no journey and no certificate has: the bundle would speak of nobody."""
+    scope = row.get("scope")
+    countries = _texts_in(scope.get("countries")) if isinstance(scope, Mapping) else []
+    for number, code in enumerate(countries):
+        if alpha2(code) != code:
+            message = f"{code!r} is no country of two letters, as VN; the rules would be asked of nobody"
+            yield Problem(f"scope.countries[{number}]", message)
+    for number, code in enumerate(_texts_in(row.get("diseases"))):
+        if not (code.isascii() and code.isdigit()):
+            message = f"{code!r} is no SNOMED CT code, as 840539006; every certificate would be DISEASE_OTHER"
+            yield Problem(f"diseases[{number}]", message)
 
 
 def _of_texts(row: Mapping[str, Any]) -> Iterator[Problem]:

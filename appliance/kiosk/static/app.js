@@ -164,7 +164,7 @@ import { makePanel } from "./panel.js";
 
   // By which way the rules were met, and which rules those were.
   function judgedBy(shown) {
-    const parts = shown.ways.map((way) => way.text[language]);
+    const parts = shown.ways.filter((way) => way.met).map((way) => way.text[language]);
     if (shown.order) parts.push(`${say("order")}: ${shown.order.title[language]}`);
     if (shown.bundle) parts.push(`${shown.bundle.bundle} ${shown.bundle.version}`);
     return parts.join(" · ");
