@@ -57,7 +57,8 @@ class Verdict:
     ``None`` where the list has no age or no clock was judged. bundle, order, beside: by which it was judged,
     if any; see :class:`Policy`.
     recognition: what the issuer counts for in this country; ``None`` where nobody has said. ruled: the way
-    through the rules. shown: the certificates that the rules looked at, in their order.
+    through the rules. shown: the certificates that the rules looked at, in their order. identity: how the
+    holder stands to the travel document; ``None`` where none was read, or nothing was proven.
     """
 
     state: State
@@ -74,6 +75,7 @@ class Verdict:
     beside: tuple[RuleBundle, ...] = ()
     ruled: tuple[Ruled, ...] = ()
     shown: tuple[Certificate, ...] = ()
+    identity: identity.IdentityMatch | None = None
 
 
 def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment] = ()) -> Verdict:
@@ -112,6 +114,7 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
         beside=policy.beside,
         ruled=ruled,
         shown=_certificates(shown),
+        identity=_identity(assessment.certificate, policy.context.traveller),
     )
 
 
@@ -184,6 +187,14 @@ def _tells_again(later: Assessment, earlier: Assessment) -> bool:
 def _told(assessment: Assessment) -> set[Event]:
     events = () if assessment.certificate is None else assessment.certificate.events
     return {replace(event, identifier="", issuer="") for event in events}
+
+
+def _identity(
+    certificate: Certificate | None, traveller: identity.Traveller | None
+) -> identity.IdentityMatch | None:
+    if certificate is None or traveller is None:
+        return None
+    return identity.match_identity(certificate.holder, traveller)
 
 
 def _certificates(shown: Sequence[Assessment]) -> tuple[Certificate, ...]:

@@ -117,6 +117,8 @@ def answer(
         "rules": _rules(verdict),
         "micros": micros,
     }
+    if verdict.identity is not None:
+        out["identity"] = {"name": verdict.identity.name, "birth": verdict.identity.birth}
     if text is not None:
         out["text"] = text
     if claims:

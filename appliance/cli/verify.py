@@ -214,6 +214,8 @@ def _facts(result: dict[str, Any]) -> str:
         issuer["recognition"] and _RECOGNISED[issuer["recognition"]],
         known and f"list {known['state'] or 'of unknown age'}",
         rules and f"rules {rules['bundle']} {rules['version']}",
+        "identity" in result
+        and f"passport: name {result['identity']['name']}, birth date {result['identity']['birth']}",
         rules and "order" in rules and f"order {rules['order']['bundle']} {rules['order']['version']}",
     ]
     return " · ".join(str(fact) for fact in facts if fact)

@@ -628,6 +628,22 @@ def test_a_forged_certificate_counts_by_itself_in_a_session(
     assert status == 20
 
 
+def test_verify_tells_how_name_and_birth_date_stand_to_the_passport(
+    run: Run, tmp_path: Path, source: Path, signer: Signer
+) -> None:
+    """Names in another order are PASS at a desk, and the answer says that they are."""
+    lines = tmp_path / "passport.txt"
+    lines.write_text(passport("DUY", "NGUYEN<BAO", birth="8310<<"))
+    code = signer.issue(vaccination(dt="2022-03-01"))
+    arguments = [*given(tmp_path, source), "--passport", lines]
+    _, out, _ = run(*arguments, "--json", code, by=verify)
+    assert json.loads(out)["identity"] == {"name": "ORDER", "birth": "MATCH_KNOWN"}
+    _, out, _ = run(*arguments, code, by=verify)
+    assert "passport: name ORDER, birth date MATCH_KNOWN" in out
+    _, out, _ = run(*given(tmp_path, source), "--json", code, by=verify)
+    assert "identity" not in json.loads(out)
+
+
 def test_verify_holds_the_name_against_the_passport_of_a_file(
     run: Run, tmp_path: Path, source: Path, signer: Signer
 ) -> None:

@@ -18,7 +18,10 @@ from verifier.policy.context import Context
 from verifier.policy.explain import MAX_VALUES, explained, texts_of
 from verifier.policy.facts import Facts, kind_of
 from verifier.policy.members import MEMBERS, ROOTS, looked_up, paths_of
+from verifier.policy.saying import told
 from verifier.policy.trials import certificate_from_row
+from verifier.policy.values import LONG_AGO, Span
+from verifier.reasons import Reason
 from verifier.times import DESK_ZONE, time_bounds
 from verifier.verdict import Verdict
 
@@ -251,3 +254,9 @@ def test_a_path_that_leads_nowhere_is_nothing() -> None:
     tree = {"a": [{"b": 1}], "c": "text"}
     assert looked_up("a.0.b", tree) == 1
     assert [looked_up(path, tree) for path in ("a.1.b", "a.b", "c.0", "d", "a.999999999999")] == [None] * 5
+
+
+def test_a_bound_of_which_nothing_is_known_is_not_said() -> None:
+    """A departure without a longest journey has no first instant; no year 1800 stands on the screen."""
+    noon = datetime(2022, 3, 20, 5, tzinfo=UTC)
+    assert told(Span(LONG_AGO, noon, Reason.NEED_CONTEXT), "en", DESK_ZONE).startswith("… – 12:00 20/03/2022")

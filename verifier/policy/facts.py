@@ -16,7 +16,7 @@ The members are listed in ``docs/rules.md``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, assert_never
 
 from verifier.certificate import (
@@ -34,12 +34,9 @@ from verifier.countries import alpha2
 from verifier.identity import Traveller, born
 from verifier.policy.bundle import On, ValueSet
 from verifier.policy.context import Context, Profile
-from verifier.policy.values import Span, Unknown
+from verifier.policy.values import FAR_AHEAD, LONG_AGO, Span, Unknown
 from verifier.recognition import RecognitionClass
 from verifier.times import EASTERNMOST, WESTERNMOST, TimeBounds
-
-# Bounds of an instant of which nothing is known; far enough that a shift by decades stays in the calendar.
-_LONG_AGO, _FAR_AHEAD = datetime(1800, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 
 
 def kind_of(event: Event) -> On:
@@ -180,7 +177,7 @@ def _now(time: TimeBounds) -> datetime | Span | Unknown:
         return Unknown(Reason.CLOCK_UNSURE)
     if time.latest == time.earliest:
         return time.earliest
-    return Span(time.earliest, time.latest or _FAR_AHEAD, Reason.CLOCK_UNSURE)
+    return Span(time.earliest, time.latest or FAR_AHEAD, Reason.CLOCK_UNSURE)
 
 
 def _arrival(context: Context, now: datetime | Span | Unknown) -> datetime | Span | Unknown:
@@ -205,12 +202,12 @@ def _departure(
     if context.profile is Profile.AIRLINE:
         if isinstance(now, Unknown):
             return now
-        end = _FAR_AHEAD if context.arrival is None else max(context.arrival, _bounds(now)[1])
+        end = FAR_AHEAD if context.arrival is None else max(context.arrival, _bounds(now)[1])
         return Span(_bounds(now)[0], end, Reason.NEED_CONTEXT)
     if isinstance(arrival, Unknown):
         return arrival
     earliest, latest = _bounds(arrival)
-    begin = _LONG_AGO if context.longest is None else earliest - context.longest
+    begin = LONG_AGO if context.longest is None else earliest - context.longest
     return Span(begin, latest, Reason.NEED_CONTEXT)
 
 
@@ -236,7 +233,7 @@ def _day(instant: datetime | Span | Unknown, time: TimeBounds) -> date | Span | 
 def _birth(holder: Holder | None, traveller: Traveller | None, today: date | Span | Unknown) -> Any:
     """The birth date by certificate and travel document together, as far as it is known (SC-D01 to D06)."""
     latest = today.latest if isinstance(today, Span) else today
-    known = born(holder, traveller, latest if isinstance(latest, date) else _FAR_AHEAD.date())
+    known = born(holder, traveller, latest if isinstance(latest, date) else FAR_AHEAD.date())
     if known is None:
         return Unknown(Reason.DOB_PARTIAL)
     return known.exact or Span(known.earliest, known.latest, Reason.DOB_PARTIAL)

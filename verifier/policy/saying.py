@@ -19,7 +19,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 
 from verifier.policy.certlogic import EvaluationError
-from verifier.policy.values import Span, Unknown
+from verifier.policy.values import FAR_AHEAD, LONG_AGO, Span, Unknown
 
 MAX_TEXT = 200  # characters of one value
 MAX_ITEMS = 12  # of a list
@@ -63,7 +63,7 @@ def told(value: Any, language: str, zone: tzinfo) -> str:
         case bool():
             return _BOOLEAN.get(language, _BOOLEAN["en"])[value]
         case Span():
-            return f"{told(value.earliest, language, zone)} – {told(value.latest, language, zone)}"
+            return f"{_bound(value.earliest, language, zone)} – {_bound(value.latest, language, zone)}"
         case datetime():
             return _instant(value, zone)
         case date():
@@ -78,6 +78,10 @@ def told(value: Any, language: str, zone: tzinfo) -> str:
         case _:
             words = ""
     return words or _UNKNOWN.get(language, _UNKNOWN["en"])
+
+
+def _bound(value: date, language: str, zone: tzinfo) -> str:
+    return "…" if not LONG_AGO.year < value.year < FAR_AHEAD.year else told(value, language, zone)
 
 
 def _short(text: str) -> str:

@@ -14,9 +14,12 @@ The rules this module keeps:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from verifier.codes import Reason
+
+# Bounds of an instant of which nothing is known; far enough that a shift by decades stays in the calendar.
+LONG_AGO, FAR_AHEAD = datetime(1800, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
