@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 import traceback
 from collections.abc import Iterator
 from typing import Any
@@ -104,8 +105,9 @@ def told_by(value: Any) -> str:
 
 
 def assert_silent(text: str) -> None:
+    told = re.sub(r"0x[0-9a-f]+", "", text.lower())  # an address may hold any digits
     for trace in TRACES:
-        assert trace not in text.lower(), f"{trace} stands in {text[:200]}"
+        assert trace not in told, f"{trace} stands in {text[:200]}"
 
 
 @pytest.mark.parametrize("logic", LOGIC.values(), ids=list(LOGIC))

@@ -220,26 +220,6 @@ def _if(compiling: Compiling, operands: list[Any]) -> Node:
     return node
 
 
-def _and(compiling: Compiling, operands: list[Any]) -> Node:
-    nodes = [compiling.node(operand) for operand in operands]
-
-    def node(data: Any, run: Run) -> Any:
-        unknown: Unknown | None = None
-        value: Any = None
-        for operand in nodes:
-            value = operand(data, run)
-            known = truth(value)
-            if known is False:
-                return value
-            if known is None:
-                raise EvaluationError('"and": an operand is a date, which is neither true nor false')
-            if known is not True and unknown is None:
-                unknown = known
-        return value if unknown is None else unknown
-
-    return node
-
-
 def _not(compiling: Compiling, operands: list[Any]) -> Node:
     operand = compiling.node(operands[0])
 
@@ -369,7 +349,7 @@ def _extract_from_uvci(compiling: Compiling, operands: list[Any]) -> Node:
 _CERTLOGIC: Mapping[str, Operator] = MappingProxyType(
     {
         "if": _if,
-        "and": _and,
+        "and": operators.lazy("and", decides=False),
         "!": _not,
         "reduce": _reduce,
         "===": _strict(_equal),

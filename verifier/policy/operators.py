@@ -143,24 +143,32 @@ def _known(_compiling: Compiling, operands: list[Any]) -> Node:
 # --- true, false, unknown
 
 
-def _or(compiling: Compiling, operands: list[Any]) -> Node:
-    nodes = [compiling.node(operand) for operand in operands]
+def lazy(name: str, decides: bool) -> Operator:
+    """``and`` (decided by what is falsy) and ``or`` (by what is truthy).
 
-    def node(data: Any, run: Run) -> Any:
-        unknown: Unknown | None = None
-        value: Any = None
-        for operand in nodes:
-            value = operand(data, run)
-            known = truth(value)
-            if known is True:
-                return value
-            if known is None:
-                raise EvaluationError('"or": an operand is a date, which is neither true nor false')
-            if known is not False and unknown is None:
-                unknown = known
-        return value if unknown is None else unknown
+    The value is that of the operand that decides, else what is unknown, else that of the last.
+    """
 
-    return node
+    def build(compiling: Compiling, operands: list[Any]) -> Node:
+        nodes = [compiling.node(operand) for operand in operands]
+
+        def node(data: Any, run: Run) -> Any:
+            unknown: Unknown | None = None
+            value: Any = None
+            for operand in nodes:
+                value = operand(data, run)
+                known = truth(value)
+                if known is decides:
+                    return value
+                if known is None:
+                    raise EvaluationError(f'"{name}": an operand is a date, which is neither true nor false')
+                if isinstance(known, Unknown) and unknown is None:
+                    unknown = known
+            return value if unknown is None else unknown
+
+        return node
+
+    return build
 
 
 def _in(compiling: Compiling, operands: list[Any]) -> Node:
@@ -405,7 +413,7 @@ TABLE: Mapping[str, Operator] = MappingProxyType(
     {
         "need": _need,
         "known": _known,
-        "or": _or,
+        "or": lazy("or", decides=True),
         "in": _in,
         "day": _day,
         "instant": _instant,
