@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from contextlib import suppress
 from dataclasses import fields
 
@@ -202,7 +203,8 @@ def test_number_and_optional_data_are_not_kept() -> None:
     assert {one.name for one in fields(TravelDocument)} == {
         "kind", "code", "issuer", "name", "nationality", "birth", "sex", "expires",
     }  # fmt: skip
-    assert not any(word in repr((document, document.name, document.birth)) for word in ("NGUYEN", "83"))
+    told = re.sub("0x[0-9a-f]+", "", repr((document, document.name, document.birth)))  # no addresses
+    assert not any(word in told for word in ("NGUYEN", "83"))
 
 
 @given(st.text() | st.text("<ABC0123456789\n", min_size=85, max_size=95))
