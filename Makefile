@@ -97,32 +97,35 @@ wheel: $(VENV)/.dev ## build the wheel, install it in a clean environment, run e
 	@$(BIN)/python tests/try_wheel.py build/wheel/venv
 	@ls dist/*.whl
 
+# Python that finds what the tests share.
+TOOL := PYTHONPATH=tests $(BIN)/python
+
 # --- what integrators look at ------------------------------------------------------------------------------
 
 interop: $(VENV)/.dev ## the published vectors, every suite; writes the tables of docs/interop.md
 	@$(BIN)/python tests/interop.py
 
 bench: $(VENV)/.dev ## medians of each step, and the chain against a bare signature check
-	@$(BIN)/python tests/bench.py --json build/bench.json
+	@$(TOOL) -m bench.steps --json build/bench.json
 
 attacks: $(VENV)/.dev ## every attack on the trust of a unit, as a story
-	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python -m attacks
+	@$(TOOL) -m attacks
 
 crash: $(VENV)/.dev ## a sync killed at every step (KILLS=2000), the power cut under it (CUTS=200, as root)
-	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python crash.py --kills $(KILLS) --cuts $(CUTS) --seed $(SEED)
+	@$(TOOL) tests/crash.py --kills $(KILLS) --cuts $(CUTS) --seed $(SEED)
 
 fleet: $(VENV)/.dev webserver ## a night of ten thousand units against one nginx
 	@$(BIN)/python tests/fleet.py --json build/fleet.json
 
 bench-trust: $(VENV)/.dev ## what the trust list costs: a sync, revocation at 80 million, a publication (minutes)
-	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python bench_sync.py --json $(CURDIR)/build/sync.json
-	@cd tests && PYTHONPATH=..:. $(CURDIR)/$(BIN)/python bench_revocation.py --json $(CURDIR)/build/revocation.json
-	@$(BIN)/python tests/bench_publish.py --json build/publish.json
+	@$(TOOL) -m bench.sync --json build/sync.json
+	@$(TOOL) -m bench.revocation --json build/revocation.json
+	@$(TOOL) -m bench.publish --json build/publish.json
 
 bench-rules: $(VENV)/.dev ## rules on one certificate, and ten thousand names against their passport lines
-	@$(BIN)/python tests/bench_rules.py --json build/rules.json
-	@$(BIN)/python tests/bench_national.py --json build/national.json
-	@$(BIN)/python tests/bench_names.py --people 10000 --json build/names.json
+	@$(TOOL) -m bench.rules --json build/rules.json
+	@$(TOOL) -m bench.national --json build/national.json
+	@$(TOOL) -m bench.names --people 10000 --json build/names.json
 
 fuzz: $(VENV)/.dev ## hostile texts, containers, documents and pictures (N=1000000 SEED=1 JOBS=2)
 	@$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED) --jobs $(JOBS)

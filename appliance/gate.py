@@ -223,7 +223,7 @@ class Gate:
         if clock is ClockState.UNSYNCED:
             causes.append(finding(Reason.CLOCK_UNSURE, "the clock is behind signed time, or was set back"))
         elif snapshot is not None and snapshot.trust.state(now, clock) is ListState.EXPIRED:
-            causes += list_findings(snapshot.trust, now, clock)
+            causes += list_findings(snapshot.trust, now, snapshot.trust.state(now, clock))
         if self._frames.down:
             causes.append(finding(Reason.CAMERA_DOWN))
         return causes

@@ -51,12 +51,12 @@ class MappedRevocation:
 
     def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
         """Whether ``digest`` is listed for ``scope``; for ``RID_BEFORE``, with whatever instant."""
+        parts = self._segments.get((scope, kind))
+        if parts is None:
+            return False
         if kind is HashKind.RID_BEFORE:
             return self.before(scope, digest) is not None
-        for data, width in self._segments.get((scope, kind), ()):
-            if segment_holds(data, width, digest):
-                return True
-        return False
+        return any(segment_holds(data, width, digest) for data, width in parts)
 
     def before(self, scope: bytes, digest: bytes) -> datetime | None:
         """Documents issued before this instant are revoked; ``None`` when none is listed."""

@@ -16,13 +16,13 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
-from functools import cache
 
 from verifier.certificate import Certificate, Family
+from verifier.making import quickly_made
 from verifier.opening import OpenedCode, open_code
 from verifier.reasons import Finding, State
 from verifier.recognition import RecognitionClass
@@ -33,6 +33,9 @@ from verifier.trust import (
     ListState,
     TrustList,
 )
+
+# As names of this module: looking a member up in its enum takes longer than most of the steps.
+_ALWAYS, _BARS, _CLAIMS = After.ALWAYS, After.BARS, After.CLAIMS
 
 
 class Outcome(StrEnum):
@@ -52,6 +55,7 @@ class Check:
     findings: tuple[Finding, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Assessment:
     """All checks of one code in the order in which they were made.
@@ -74,33 +78,22 @@ class Assessment:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Everything that was found, in the order of the checks."""
-        return tuple(found for check in self.checks for found in check.findings)
+        return tuple([found for check in self.checks for found in check.findings])
 
 
-@cache
-def _passed(name: str) -> Check:
-    return Check(name, Outcome.PASSED)
+_PASSED: Mapping[str, Check] = {step.name: Check(step.name, Outcome.PASSED) for step in STEPS}
 
 
-@dataclass(slots=True)
-class _Log:
-    """The checks so far."""
-
-    checks: list[Check] = field(default_factory=list)
-
-    def add(self, name: str, findings: Sequence[Finding] = ()) -> None:
-        """Note one check. It failed if a finding says so, and is unknown if one asks for a person."""
-        if not findings:
-            self.checks.append(_passed(name))
-            return
-        states = {found.state for found in findings}
-        if State.FAIL in states:
-            outcome = Outcome.FAILED
-        elif states - {None}:
-            outcome = Outcome.UNKNOWN
-        else:
-            outcome = Outcome.PASSED
-        self.checks.append(Check(name, outcome, tuple(findings)))
+def _check(name: str, findings: Sequence[Finding]) -> Check:
+    """One check. It failed if a finding says so, and is unknown if one asks for a person."""
+    states = {found.state for found in findings}
+    if State.FAIL in states:
+        outcome = Outcome.FAILED
+    elif states - {None}:
+        outcome = Outcome.UNKNOWN
+    else:
+        outcome = Outcome.PASSED
+    return Check(name, outcome, tuple(findings))
 
 
 def assess(
@@ -131,26 +124,29 @@ def assess(
         list_state=trust.state(now, clock) if now is not None else None,
         clock=clock,
     )
-    log = _Log()
+    done: list[Check] = []
     barred = nothing_read = False
     for step in STEPS:
-        if step.after is After.ALWAYS:
+        after = step.after
+        if after is _ALWAYS:
             if nothing_read:
                 break  # a web link needs no list at all
         elif (
             barred
-            or (step.after is After.SIGNER and case.signer is None)
-            or (step.after is After.CLAIMS and (case.signer is None or case.claims is None))
+            or (after is not _BARS and case.signer is None)
+            or (after is _CLAIMS and case.claims is None)
         ):
             continue
         found = step.run(case)
-        log.add(step.name, found)
-        if found:
-            barred = barred or step.after is After.BARS
-            nothing_read = nothing_read or any(each.state is State.RESCAN for each in found)
+        if not found:
+            done.append(_PASSED[step.name])
+            continue
+        done.append(_check(step.name, found))
+        barred = barred or after is _BARS
+        nothing_read = nothing_read or any(each.state is State.RESCAN for each in found)
     return Assessment(
         family=case.opened.family if case.claims is None else case.claims.family,
-        checks=tuple(log.checks),
+        checks=tuple(done),
         certificate=_certificate(case),
         list_state=case.list_state,
         list_signed_at=trust.signed_at,

@@ -14,7 +14,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import assert_never
 
@@ -41,6 +41,7 @@ from verifier.trust import (
     HashKind,
     KeyStatus,
     ListState,
+    Revocation,
     TrustedKey,
     TrustList,
     country_scope,
@@ -110,6 +111,8 @@ def issuer_findings(issuer: str | None, signer: TrustedKey, *, owners: bool = Fa
     if owners:
         named = signer.issuer is None or issuer == signer.issuer
         return [] if named else [finding(Reason.ISSUER_MISMATCH, "not the key's owner")]
+    if issuer == signer.country:
+        return []
     claimed, owner = alpha2(issuer), alpha2(signer.country)
     if claimed is None or owner is None or claimed == owner or claimed in signer.also_for:
         return []
@@ -143,8 +146,10 @@ def usage_findings(signer: TrustedKey, domain: Domain, events: Sequence[Event]) 
     """Whether the key may sign in this domain, and events of these kinds."""
     if signer.domain not in (None, domain):
         return [finding(Reason.KEY_USAGE, f"a key for {signer.domain}, not for {domain}")]
+    if signer.uses is None:
+        return []
     signed = letters_of(events)
-    if signer.uses is None or (signer.uses and signed <= signer.uses):
+    if signer.uses and signed <= signer.uses:
         return []
     if not signer.uses:
         return [finding(Reason.KEY_USAGE, "a key that may sign nothing")]
@@ -185,23 +190,27 @@ def time_findings(claims: Claims, time: TimeBounds) -> list[Finding]:
 
 def revocation_entries(
     payload: Payload | None, issuer: str | None, signature: bytes, key: VerificationKey
-) -> Iterator[tuple[HashKind, bytes]]:
+) -> list[tuple[HashKind, bytes]]:
     """Every hash under which this certificate may have been revoked: the first 16 bytes of SHA-256.
 
     The country is the event's and the issuer's, since publishers differ. Of an ECDSA signature only r is
     hashed: its twin (r, n-s) verifies as well and must not slip through.
     """
+    entries = []
     for event in payload.events if payload else ():
-        if not event.identifier:
+        identifier, country = event.identifier, event.country
+        if not identifier:
             continue
-        yield HashKind.UCI, entry_digest(event.identifier)
-        for country in dict.fromkeys((event.country, issuer or "")):
-            if country:
-                yield HashKind.COUNTRYCODEUCI, entry_digest(country + event.identifier)
+        entries.append((HashKind.UCI, entry_digest(identifier)))
+        if country:
+            entries.append((HashKind.COUNTRYCODEUCI, entry_digest(country + identifier)))
+        if issuer and issuer != country:
+            entries.append((HashKind.COUNTRYCODEUCI, entry_digest(issuer + identifier)))
     for kind, identifier in payload.identifiers if payload else ():
-        yield kind, entry_digest(identifier)
-    signed = signature[: len(signature) // 2] if key.ecdsa else signature
-    yield HashKind.SIGNATURE, hashlib.sha256(signed).digest()[:16]
+        entries.append((kind, entry_digest(identifier)))
+    signed = signature[: len(signature) // 2] if key.curve else signature
+    entries.append((HashKind.SIGNATURE, hashlib.sha256(signed).digest()[:16]))
+    return entries
 
 
 def entry_digest(text: str) -> bytes:
@@ -211,19 +220,29 @@ def entry_digest(text: str) -> bytes:
 
 def scopes_of(key: TrustedKey) -> list[bytes]:
     """Where entries against certificates of this key may stand: under its KID, or under its country."""
-    return [key.kid, *([country_scope(key.country)] if key.country else [])]
+    return [key.kid, country_scope(key.country)] if key.country else [key.kid]
+
+
+_ALSO_BY_INSTANT = frozenset({HashKind.RID, HashKind.FHIR})
 
 
 def revoked_by(
-    entries: Sequence[tuple[HashKind, bytes]], key: TrustedKey, trust: TrustList, issued_at: datetime | None
+    entries: Sequence[tuple[HashKind, bytes]],
+    scopes: Sequence[bytes],
+    revocation: Revocation,
+    issued_at: datetime | None,
 ) -> HashKind | None:
-    """The kind of entry that revokes a certificate; ``None`` when no entry does."""
-    scopes = scopes_of(key)
+    """The kind of entry that revokes a certificate; ``None`` when no entry does.
+
+    scopes: of its key, see :func:`scopes_of`.
+    """
+    holds = revocation.holds
     for kind, digest in entries:
-        if any(trust.revocation.holds(scope, kind, digest) for scope in scopes):
-            return kind
-        if kind in (HashKind.RID, HashKind.FHIR):
-            limits = [trust.revocation.before(scope, digest) for scope in scopes]
+        for scope in scopes:
+            if holds(scope, kind, digest):
+                return kind
+        if kind in _ALSO_BY_INSTANT:
+            limits = [revocation.before(scope, digest) for scope in scopes]
             if any(limit is not None and (issued_at is None or issued_at < limit) for limit in limits):
                 return HashKind.RID_BEFORE
     return None
@@ -237,10 +256,11 @@ def revocation_findings(
     now: datetime | None,
 ) -> list[Finding]:
     """Whether a certificate is revoked, and whether that could be looked up."""
-    kind = revoked_by(entries, key, trust, issued_at)
+    scopes = scopes_of(key)
+    kind = revoked_by(entries, scopes, trust.revocation, issued_at)
     if kind is not None:
         return [finding(Reason.REVOKED, f"by {kind.name.lower()}")]
-    return gap_findings(scopes_of(key), trust, now)
+    return gap_findings(scopes, trust, now)
 
 
 def gap_findings(scopes: Sequence[bytes], trust: TrustList, now: datetime | None) -> list[Finding]:
@@ -319,19 +339,18 @@ def recognition_findings(recognised: RecognitionClass) -> list[Finding]:
             return [finding(Reason.ISSUER_NOT_RECOGNISED)]
 
 
-def list_findings(trust: TrustList, now: datetime | None, clock: ClockState | None = None) -> list[Finding]:
+def list_findings(trust: TrustList, now: datetime | None, state: ListState | None) -> list[Finding]:
     """What the trust list is worth at ``now``: by its age, and by whether its signers may still speak.
 
-    now: ``None`` when time is not judged; nothing is said then. clock: what the unit's clock is worth.
+    now: ``None`` when time is not judged; nothing is said then. state: of the list at ``now``, see
+    :meth:`TrustList.state`.
     """
-    if now is None or trust.signed_at is None:
+    if now is None or trust.signed_at is None or state is None or state is ListState.FRESH:
         return []
     age = now - trust.signed_at
     count, unit = told(age)
     detail = f"signed {count} {'h' if unit == 'hours' else unit} ago"
-    match trust.state(now, clock):
-        case None | ListState.FRESH:
-            return []
+    match state:
         case ListState.STALE_1:
             return [finding(Reason.LIST_STALE, detail, age=age)]
         case ListState.STALE_2 | ListState.STALE_3:

@@ -29,6 +29,8 @@ _ALPHA2_OF = {pair[:3]: pair[3:] for pair in _PAIRS.split()}
 ALL = tuple(sorted(_ALPHA2_OF.values()))
 # EU usage, Kosovo's provisional code, and the reference issuer's own pair of user-assigned codes
 _ALIASES = {"EL": "GR", "UK": "GB", "XKX": "XK", "XXV": "XV"}
+# Codes as nearly everybody writes them, with what they stand for.
+_CODES = {code: code for code in ALL} | _ALPHA2_OF | _ALIASES
 _ALPHA3_OF = {alpha2: alpha3 for alpha3, alpha2 in _ALPHA2_OF.items()} | {"XV": "XXV", "XK": "XKX"}
 
 
@@ -37,7 +39,12 @@ def alpha2(text: str | None) -> str | None:
 
     Any two letters pass: user-assigned codes such as ``XV`` are how test issuers are named.
     """
-    if text is None or not text.isascii() or not text.isalpha():
+    if text is None:
+        return None
+    known = _CODES.get(text)
+    if known is not None:
+        return known
+    if not text.isascii() or not text.isalpha():
         return None
     code = text.upper()
     if code in _ALIASES:

@@ -17,7 +17,8 @@ The rules this module keeps:
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -39,9 +40,13 @@ from verifier.trust import TrustedKey
 ES256, ES384, ES512 = -7, -35, -36
 PS256, PS384, PS512 = -37, -38, -39
 EDDSA = -8
-_ECDSA_HASH = {ES256: hashes.SHA256(), ES384: hashes.SHA384(), ES512: hashes.SHA512()}
+_ECDSA = {
+    ES256: ec.ECDSA(hashes.SHA256()),
+    ES384: ec.ECDSA(hashes.SHA384()),
+    ES512: ec.ECDSA(hashes.SHA512()),
+}
 _PSS_HASH = {PS256: hashes.SHA256(), PS384: hashes.SHA384(), PS512: hashes.SHA512()}
-ALGORITHMS = frozenset((*_ECDSA_HASH, *_PSS_HASH, EDDSA))
+ALGORITHMS = frozenset((*_ECDSA, *_PSS_HASH, EDDSA))
 
 # Group orders (SEC 2): r and s lie between 1 and n - 1.
 _ORDER = {
@@ -80,21 +85,22 @@ class AlgorithmRefusedError(ValueError):
     """An algorithm that does not belong to the key it is asked of."""
 
 
+Check = Callable[[int, bytes, bytes], bool]  # COSE algorithm number, signature, message
+
+
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
     """A public key that passed every check of :func:`load_spki`.
 
-    weakness: why this key must not make anything green although its mathematics can be checked; ``None``
-    for a sound one.
+    check: made for this key once, see :meth:`verify`. weakness: why this key must not make anything green
+    although its mathematics can be checked; ``None`` for a sound one. curve: of a key for ECDSA by its name,
+    ``None`` for any other.
     """
 
     native: ec.EllipticCurvePublicKey | rsa.RSAPublicKey | nacl.signing.VerifyKey
+    check: Check = field(repr=False, compare=False)
     weakness: str | None = None
-
-    @property
-    def ecdsa(self) -> bool:
-        """Whether this is an elliptic-curve key for ECDSA."""
-        return isinstance(self.native, ec.EllipticCurvePublicKey)
+    curve: str | None = None
 
     def verify(self, alg: int, signature: bytes, message: bytes) -> bool:
         """Whether ``signature`` over ``message`` holds.
@@ -102,53 +108,66 @@ class VerificationKey:
         alg: COSE algorithm number. A signature of the wrong length or range is False. Raises
         AlgorithmRefusedError when ``alg`` is not one of this key's family.
         """
-        key = self.native
-        if isinstance(key, ec.EllipticCurvePublicKey) and alg in _ECDSA_HASH:
-            return _verify_ecdsa(key, _ECDSA_HASH[alg], signature, message)
-        if isinstance(key, rsa.RSAPublicKey) and alg in _PSS_HASH:
-            return _verify_pss(key, _PSS_HASH[alg], signature, message)
-        if isinstance(key, nacl.signing.VerifyKey) and alg == EDDSA:
-            return _verify_eddsa(key, signature, message)
-        raise AlgorithmRefusedError(f"algorithm {alg} does not fit the key that the KID names")
+        return self.check(alg, signature, message)
 
 
-def _verify_ecdsa(
-    key: ec.EllipticCurvePublicKey, digest: hashes.HashAlgorithm, signature: bytes, message: bytes
-) -> bool:
+def _refused(alg: int) -> AlgorithmRefusedError:
+    return AlgorithmRefusedError(f"algorithm {alg} does not fit the key that the KID names")
+
+
+def _ecdsa(key: ec.EllipticCurvePublicKey) -> Check:
     half = (key.curve.key_size + 7) // 8
-    if len(signature) != 2 * half:
-        return False
-    r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
     order = _ORDER[key.curve.name]
-    if not (0 < r < order and 0 < s < order):
-        return False
-    try:
-        key.verify(encode_dss_signature(r, s), message, ec.ECDSA(digest))
-    except InvalidSignature:
-        return False
-    return True
+
+    def check(alg: int, signature: bytes, message: bytes) -> bool:
+        scheme = _ECDSA.get(alg)
+        if scheme is None:
+            raise _refused(alg)
+        if len(signature) != 2 * half:
+            return False
+        r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+        if not (0 < r < order and 0 < s < order):
+            return False
+        try:
+            key.verify(encode_dss_signature(r, s), message, scheme)
+        except InvalidSignature:
+            return False
+        return True
+
+    return check
 
 
-def _verify_pss(
-    key: rsa.RSAPublicKey, digest: hashes.HashAlgorithm, signature: bytes, message: bytes
-) -> bool:
-    if len(signature) != (key.key_size + 7) // 8:
-        return False
-    try:
-        key.verify(signature, message, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
-    except InvalidSignature:
-        return False
-    return True
+def _pss(key: rsa.RSAPublicKey) -> Check:
+    length = (key.key_size + 7) // 8
+
+    def check(alg: int, signature: bytes, message: bytes) -> bool:
+        digest = _PSS_HASH.get(alg)
+        if digest is None:
+            raise _refused(alg)
+        if len(signature) != length:
+            return False
+        try:
+            key.verify(signature, message, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
+        except InvalidSignature:
+            return False
+        return True
+
+    return check
 
 
-def _verify_eddsa(key: nacl.signing.VerifyKey, signature: bytes, message: bytes) -> bool:
-    if len(signature) != 64:
-        return False
-    try:
-        key.verify(message, signature)
-    except nacl.exceptions.BadSignatureError:
-        return False
-    return True
+def _eddsa(key: nacl.signing.VerifyKey) -> Check:
+    def check(alg: int, signature: bytes, message: bytes) -> bool:
+        if alg != EDDSA:
+            raise _refused(alg)
+        if len(signature) != 64:
+            return False
+        try:
+            key.verify(message, signature)
+        except nacl.exceptions.BadSignatureError:
+            return False
+        return True
+
+    return check
 
 
 @lru_cache(maxsize=8192)
@@ -167,13 +186,13 @@ def load_spki(der: bytes) -> VerificationKey:
     if isinstance(key, ec.EllipticCurvePublicKey):
         if key.curve.name not in _ORDER:
             raise KeyRefusedError(f"curve {key.curve.name} is not accepted")
-        return VerificationKey(key)
+        return VerificationKey(key, _ecdsa(key), curve=key.curve.name)
     if isinstance(key, rsa.RSAPublicKey):
         exponent = key.public_numbers().e
         if key.key_size not in _RSA_BITS or not 3 <= exponent < _RSA_MAX_EXPONENT:
             raise KeyRefusedError(f"RSA with {key.key_size} bits or its exponent is not accepted")
         weak = key.key_size < _RSA_STRONG_BITS
-        return VerificationKey(key, f"RSA with {key.key_size} bits" if weak else None)
+        return VerificationKey(key, _pss(key), f"RSA with {key.key_size} bits" if weak else None)
     if isinstance(key, ed25519.Ed25519PublicKey):
         return _load_ed25519(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
     raise KeyRefusedError("neither EC, RSA nor Ed25519")
@@ -182,7 +201,8 @@ def load_spki(der: bytes) -> VerificationKey:
 def _load_ed25519(point: bytes) -> VerificationKey:
     if not nacl.bindings.crypto_core_ed25519_is_valid_point(point):
         raise KeyRefusedError("an Ed25519 point of low order or not in canonical form")
-    return VerificationKey(nacl.signing.VerifyKey(point))
+    key = nacl.signing.VerifyKey(point)
+    return VerificationKey(key, _eddsa(key))
 
 
 @dataclass(frozen=True, slots=True)

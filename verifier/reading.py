@@ -95,7 +95,7 @@ def read_checks(code: str | bytes | OpenedCode, *, trust: TrustList, now: dateti
         revoked = _serial_revoked(seal, authority, trust, now)
     elif signer is not None:
         key = load_spki(signer.spki)
-        entries = list(revocation_entries(payload, claims.issuer, envelope.signature, key))
+        entries = revocation_entries(payload, claims.issuer, envelope.signature, key)
         revoked = _revoked(entries, claims, signer, trust, now)
     checks = Checks(
         decode=claims.document is not None,
@@ -224,9 +224,10 @@ def _revoked(
 ) -> bool | None:
     if isinstance(trust.revocation, NoRevocation | ListedRevocation):
         return None  # a CRL that was given by hand speaks of signers of seals only
-    if revoked_by(entries, signer, trust, claims.issued_at) is not None:
+    scopes = scopes_of(signer)
+    if revoked_by(entries, scopes, trust.revocation, claims.issued_at) is not None:
         return True
-    return _complete(scopes_of(signer), trust, now)
+    return _complete(scopes, trust, now)
 
 
 def _serial_revoked(

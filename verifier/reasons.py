@@ -65,9 +65,16 @@ _GROUP: dict[State | None, int] = {
 _ROW: dict[Reason, int] = {code: row for row, code in enumerate(Reason)}
 
 
+def _badness(found: Finding) -> tuple[int, int]:
+    return _GROUP[found.state], _ROW[found.code]
+
+
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Findings in the order of a result, each code once (the first detail given wins)."""
-    ordered = sorted(findings, key=lambda f: (_GROUP[f.state], _ROW[f.code]))
+    findings = tuple(findings)
+    if not findings:
+        return ()
+    ordered = sorted(findings, key=_badness)
     seen: dict[Reason, Finding] = {}
     for each in ordered:
         seen.setdefault(each.code, each)

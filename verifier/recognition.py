@@ -13,7 +13,8 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -49,21 +50,35 @@ class Recognition:
     """The list in force."""
 
     issuers: tuple[RecognisedIssuer, ...] = ()
+    _by_name: Mapping[str, list[RecognisedIssuer]] = field(init=False, repr=False, compare=False)
+    _by_country: Mapping[str, list[RecognisedIssuer]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_name: dict[str, list[RecognisedIssuer]] = {}
+        by_country: dict[str, list[RecognisedIssuer]] = {}
+        for line in self.issuers:
+            if line.issuer is not None:
+                by_name.setdefault(line.issuer, []).append(line)
+            elif line.country is not None:
+                by_country.setdefault(line.country, []).append(line)
+        object.__setattr__(self, "_by_name", by_name)
+        object.__setattr__(self, "_by_country", by_country)
 
     def class_of(self, country: str | None, issuer: str | None, now: datetime | None) -> RecognitionClass:
         """What an issuer counts for at ``now``; a line that names it goes before its country's.
 
         country: in any of its codes. now: ``None`` when time is not judged: lines with a period do not count.
         """
-        code = alpha2(country)
-        named = [line for line in self.issuers if line.issuer is not None and line.issuer == issuer]
-        by_country = [line for line in self.issuers if line.issuer is None and line.country == code and code]
+        named = () if issuer is None else self._by_name.get(issuer, ())
+        by_country = self._by_country.get(alpha2(country) or "", ())
         for lines in (named, by_country):
-            held = [line.recognised for line in lines if _holds(line, now)]
-            for each in (RecognitionClass.NONE, RecognitionClass.OFFICIAL, RecognitionClass.TEMPORARY):
-                if each in held:
-                    return each
+            if held := [line.recognised for line in lines if _holds(line, now)]:
+                return min(held, key=_PRECEDENCE.index)
         return RecognitionClass.NONE
+
+
+# Of several words about one issuer the first of these counts.
+_PRECEDENCE = (RecognitionClass.NONE, RecognitionClass.OFFICIAL, RecognitionClass.TEMPORARY)
 
 
 def _holds(line: RecognisedIssuer, now: datetime | None) -> bool:

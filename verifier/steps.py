@@ -14,11 +14,9 @@ The rules this module keeps:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from verifier import chain, checks, families
 from verifier.certificate import Payload
@@ -55,6 +53,8 @@ LOOSE_ALG = "the algorithm stands only outside the protected header"
 class Case:
     """One code on its way through the steps, and what they have found out about it.
 
+    envelope, form: the opened container and its family's row; there are such after the first step, or no
+    further one.
     seal: the signer's certificate that a VDS-NC seal carries; listed: whether a list or somebody's hand gave
     that signer, so that it needs no chain; authority: the CSCA that issued it. recognition: what the issuer
     counts for here; ``None`` where nobody has said.
@@ -74,18 +74,8 @@ class Case:
     claims: Claims | None = None
     payload: Payload | None = None
     recognition: RecognitionClass | None = None
-
-    @property
-    def envelope(self) -> Envelope:
-        """The opened container; there is one after the first step."""
-        assert self.opened.envelope is not None
-        return self.opened.envelope
-
-    @property
-    def form(self) -> Form:
-        """The family's row."""
-        assert self.opened.family is not None
-        return FORMS[self.opened.family]
+    envelope: Envelope = field(init=False)
+    form: Form = field(init=False)
 
 
 class After(StrEnum):
@@ -111,10 +101,12 @@ class Step:
 
 def _open(case: Case) -> Sequence[Finding]:
     """Which family is it? Its container, to the envelope, within limits."""
-    if case.opened.envelope is None or case.opened.family is None:
-        return [case.opened.finding or finding(Reason.NOT_CERT)]
+    opened = case.opened
+    if opened.envelope is None or opened.family is None:
+        return [opened.finding or finding(Reason.NOT_CERT)]
+    case.envelope, case.form = opened.envelope, FORMS[opened.family]
     # a container that breaks behind its signature's reach (a deflate stream) broke all the same
-    fault = case.opened.envelope.parsed
+    fault = opened.envelope.parsed
     return [fault.finding()] if isinstance(fault, MalformedError) else ()
 
 
@@ -197,7 +189,7 @@ def _signature(case: Case) -> Sequence[Finding]:
     """Every candidate that fits the algorithm is tried, withdrawn ones last."""
     refusals = []
     tried = False
-    for key in sorted(case.candidates, key=lambda k: k.status is KeyStatus.WITHDRAWN):
+    for key in case.candidates if len(case.candidates) == 1 else sorted(case.candidates, key=_is_withdrawn):
         try:
             native = load_spki(key.spki)
             if not verifies(native, case.envelope, case.form):
@@ -215,14 +207,17 @@ def _signature(case: Case) -> Sequence[Finding]:
     return [finding(Reason.ALG_REFUSED, refusals[0])]
 
 
+def _is_withdrawn(key: TrustedKey) -> bool:
+    return key.status is KeyStatus.WITHDRAWN
+
+
 _CURVES = {-7: "secp256r1", -35: "secp384r1", -36: "secp521r1"}
 
 
 def verifies(key: VerificationKey, envelope: Envelope, form: Form) -> bool:
     """Whether the envelope's signature holds under this key. Raises AlgorithmRefusedError."""
     alg = envelope.alg or 0
-    curve = key.native.curve.name if isinstance(key.native, ec.EllipticCurvePublicKey) else None
-    if form.fixed_curves and curve != _CURVES.get(alg):
+    if form.fixed_curves and key.curve != _CURVES.get(alg):
         raise AlgorithmRefusedError(f"algorithm {alg} does not fit the key that the KID names")
     return key.verify(alg, envelope.signature, envelope.to_be_signed)
 
@@ -366,18 +361,18 @@ def _revocation(case: Case) -> Sequence[Finding]:
     """Revoked by identifier, by country and identifier, by signature, or by its family's own entries?"""
     assert case.signer is not None
     assert case.claims is not None
-    entries = list(
-        checks.revocation_entries(
-            case.payload, case.claims.issuer, case.envelope.signature, load_spki(case.signer.spki)
-        )
+    entries = checks.revocation_entries(
+        case.payload, case.claims.issuer, case.envelope.signature, load_spki(case.signer.spki)
     )
     return checks.revocation_findings(entries, case.signer, case.trust, case.claims.issued_at, case.now)
 
 
 def _event(case: Case) -> Sequence[Finding]:
     """What the certificate itself says against itself."""
-    events = case.payload.events if case.payload else ()
-    return [found for event in events for found in checks.event_findings(event, case.time)]
+    found: list[Finding] = []
+    for event in case.payload.events if case.payload else ():
+        found += checks.event_findings(event, case.time)
+    return found
 
 
 # The verification, step by step. The signature comes before the claims, since nothing unproven may speak; the
@@ -401,6 +396,6 @@ STEPS: tuple[Step, ...] = (
     Step("revocation", _revocation, After.CLAIMS),
     Step("event", _event, After.CLAIMS),
     # What is our own knowledge worth?
-    Step("list", lambda case: checks.list_findings(case.trust, case.now, case.clock), After.ALWAYS),
+    Step("list", lambda case: checks.list_findings(case.trust, case.now, case.list_state), After.ALWAYS),
     Step("clock", lambda case: checks.clock_findings(case.clock), After.ALWAYS),
 )

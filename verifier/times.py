@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
+from verifier.making import quickly_made
 from verifier.trust import ClockState
 
 SKEW = timedelta(minutes=5)  # between an issuer's clock and ours
@@ -23,6 +24,7 @@ DESK_ZONE = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 EASTERNMOST, WESTERNMOST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class TimeBounds:
     """What is known of the time: it is at least ``earliest`` and at most ``latest``; ``None``: unknown.
@@ -69,4 +71,6 @@ def told(age: timedelta) -> tuple[int, str]:
 
 def written(instant: datetime) -> str:
     """An instant as it stands in everything that we write: ISO 8601 in UTC with a Z."""
-    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if instant.tzinfo is not UTC:
+        instant = instant.astimezone(UTC)
+    return instant.isoformat().removesuffix("+00:00") + "Z"

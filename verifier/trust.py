@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol
 
@@ -155,6 +156,7 @@ class Revocation(Protocol):
         """
 
 
+@lru_cache(maxsize=1024)  # countries of keys, not of documents
 def country_scope(country: str) -> bytes:
     """The scope of entries published for every key of ``country`` (the gateway's ``UNKNOWN_KID``).
 
@@ -244,7 +246,10 @@ BELIEVED_AGE = timedelta(days=366)
 
 def list_state(age: timedelta, limits: Limits = FRESHNESS) -> ListState:
     """The state of a list of this age; a list signed after ``now`` (age below zero) is FRESH."""
-    return next((state for limit, state in limits if age <= limit), ListState.EXPIRED)
+    for limit, state in limits:
+        if age <= limit:
+            return state
+    return ListState.EXPIRED
 
 
 class ClockState(StrEnum):
@@ -336,12 +341,14 @@ class TrustList:
         use here can be named. issuer: where the family's keys are found by issuer and KID, the issuer that
         the document names: keys of other owners are no candidates (``None``: not asked).
         """
-        found = self.keys.get(kid, ()) + (self.keys.get(b"", ()) if kid else ())
+        found = self.keys.get(kid, ())
+        if kid and b"" in self.keys:
+            found += self.keys[b""]
         if issuer is not None:
             found = tuple(key for key in found if key.issuer in (None, issuer))
         if domain is None:
             return found
-        return tuple(key for key in found if key.domain in (None, domain)) or found[:MAX_KEYS_PER_KID]
+        return tuple([key for key in found if key.domain in (None, domain)]) or found[:MAX_KEYS_PER_KID]
 
     def knows_test_key(self, kid: bytes, issuer: str | None = None) -> bool:
         """Whether this key is known in a test environment only."""

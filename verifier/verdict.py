@@ -26,6 +26,7 @@ from verifier.assessment import Assessment
 from verifier.certificate import Certificate, Event, Family
 from verifier.duties import Duty, DutyCode
 from verifier.families import DOMESTIC
+from verifier.making import quickly_made
 from verifier.policy.bundle import Asks, RuleBundle, is_over
 from verifier.policy.context import DEFAULT, Context, Profile
 from verifier.policy.judging import Ruled, Shown, compiled, rule_on
@@ -36,6 +37,7 @@ from verifier.times import TimeBounds
 from verifier.trust import ClockState, ListState, TrustList
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Policy:
     """By what rules to judge. bundle: in force for this journey, ``None`` where there is none. order: of this
@@ -49,6 +51,7 @@ class Policy:
     beside: tuple[RuleBundle, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """The answer to one code.
@@ -99,10 +102,11 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
     elif state_of(findings) is State.PASS:
         # nothing was proven and nothing was found: that is no answer, and whatever led here is ours
         findings.append(finding(Reason.UNIT_FAULT, "no certificate and no reason"))
+    state = state_of(findings)
     return Verdict(
-        state=state_of(findings),
+        state=state,
         reasons=_reasons(findings),
-        duties=_duties(state_of(findings), ruled, assessment.list_state),
+        duties=_duties(state, ruled, assessment.list_state),
         family=assessment.family,
         certificate=assessment.certificate,
         list_state=assessment.list_state,
@@ -127,16 +131,17 @@ def decide_without_certificate(
     time: TimeBounds,
 ) -> Verdict:
     """Judge a traveller who has no certificate, by the journey and the travel document alone."""
-    findings = [*checks.list_findings(trust, now, clock), *checks.clock_findings(clock)]
+    list_state = None if now is None else trust.state(now, clock)
+    findings = [*checks.list_findings(trust, now, list_state), *checks.clock_findings(clock)]
     found, ruled = _by_rules([], policy, time, now)
     findings += found
     if any(each is not None and each.asks is not Asks.RULES for each in (policy.bundle, policy.order)):
         findings.append(finding(Reason.NEED_SECOND_DOC, "no certificate was shown"))
-    list_state = None if now is None else trust.state(now, clock)
+    state = state_of(findings)
     return Verdict(
-        state=state_of(findings),
+        state=state,
         reasons=_reasons(findings),
-        duties=_duties(state_of(findings), ruled, list_state),
+        duties=_duties(state, ruled, list_state),
         family=None,
         certificate=None,
         list_state=list_state,
@@ -211,7 +216,8 @@ def _duties(state: State, ruled: Sequence[Ruled], list_state: ListState | None) 
     """What is asked of whoever may enter, and of the desk."""
     duties: list[Duty] = []
     if state in (State.PASS, State.CHECK):
-        duties += [duty for each in ruled for duty in each.duties]
+        for each in ruled:
+            duties += each.duties
     if list_state is ListState.STALE_3 and state is not State.RESCAN:
         duties.append(Duty(DutyCode.SECOND_CHECK))
     return tuple(dict.fromkeys(duties))
@@ -241,12 +247,11 @@ def _by_bundle(
         return [finding(Reason.RULES_MISSING)], ()
     if now is not None and is_over(bundle, now):
         return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")], ()
-    if shown:
-        assert shown[-1].certificate is not None
-        unfit = _unfit(shown[-1].certificate, bundle)
-        if unfit:
-            return unfit, ()
-    ruled = _ruled(_fit(shown, bundle), bundle, policy.context, time)
+    fit = _fit(shown, bundle)
+    judged = shown[-1].certificate if shown else None
+    if judged is not None and not (fit and fit[-1].certificate is judged):
+        return _unfit(judged, bundle), ()
+    ruled = _ruled(fit, bundle, policy.context, time)
     return list(ruled.findings), (ruled,)
 
 
@@ -275,7 +280,9 @@ def _unfit(certificate: Certificate, bundle: RuleBundle) -> list[Finding]:
     found = []
     if certificate.family in DOMESTIC and not bundle.domestic:
         found.append(finding(Reason.UNSUPPORTED, f"{certificate.family} is a domestic certificate"))
-    others = [event for event in certificate.events if event.disease not in bundle.diseases]
-    if bundle.diseases and others and len(others) == len(certificate.events):
+    if bundle.diseases and certificate.events:
+        for event in certificate.events:
+            if event.disease in bundle.diseases:
+                return found
         found.append(finding(Reason.DISEASE_OTHER))
     return found

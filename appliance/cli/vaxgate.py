@@ -22,7 +22,6 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -33,6 +32,7 @@ from appliance.errors import ApplianceError, ConfigError, PictureError
 if TYPE_CHECKING:
     from appliance.config import Config
     from appliance.gate import Answer
+    from appliance.passes import Code
 
 _EXAMPLES = """examples:
   vaxgate run                          camera to lamp and page, by vaxgate.toml
@@ -95,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     scan.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     scan.add_argument("--data-matrix", action="store_true", help="read DataMatrix too, not QR and Aztec only")
+    scan.add_argument(
+        "--together", action="store_true", help="the images are frames of one symbol: read them together"
+    )
     scan.add_argument("--json", action="store_true", help="one object a line, one line an image")
     scan.set_defaults(run=_scan)
 
@@ -151,13 +154,25 @@ def _config_check(options: argparse.Namespace) -> int:
 
 
 def _scan(options: argparse.Namespace) -> int:
-    from appliance.scanner import read_image
+    from appliance.picture import read_luma
+    from appliance.stills import read_image, read_together
 
     missing = [path for path in options.images if not path.is_file()]
     if missing:
         for path in missing:
             print(f"vaxgate: {path}: there is no such file", file=sys.stderr)
         return 2
+    if options.together:
+        before = time.perf_counter_ns()
+        try:
+            lumas = [read_luma(path) for path in options.images]
+        except PictureError as error:
+            print(f"vaxgate: {error}", file=sys.stderr)
+            return 2
+        codes = list(read_together(lumas, data_matrix=options.data_matrix).codes)
+        micros = (time.perf_counter_ns() - before) // 1000
+        _say_codes(" ".join(str(path) for path in options.images), codes, micros, as_json=options.json)
+        return 0
     for path in options.images:
         before = time.perf_counter_ns()
         try:
@@ -166,24 +181,28 @@ def _scan(options: argparse.Namespace) -> int:
             print(f"vaxgate: {path}: {error}", file=sys.stderr)
             codes = []
         micros = (time.perf_counter_ns() - before) // 1000
-        if options.json:
-            rows = [
-                {"format": code.format, "micros": code.micros}
-                | (
-                    {"bytes_b64": base64.b64encode(code.data).decode()}
-                    if code.text is None
-                    else {"text": code.text}
-                )
-                for code in codes
-            ]
-            print(json.dumps({"file": str(path), "codes": rows, "micros": micros}, ensure_ascii=False))
-        elif codes:
-            for code in codes:
-                shown = f"{len(code.data)} bytes" if code.text is None else repr(code.text)[1:-1]
-                print(f"{path}: {code.format}: {shown}")
-        else:
-            print(f"{path}: no code")
+        _say_codes(str(path), codes, micros, as_json=options.json)
     return 0
+
+
+def _say_codes(name: str, codes: list[Code], micros: int, *, as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {"format": code.format, "micros": code.micros}
+            | (
+                {"bytes_b64": base64.b64encode(code.data).decode()}
+                if code.text is None
+                else {"text": code.text}
+            )
+            for code in codes
+        ]
+        print(json.dumps({"file": name, "codes": rows, "micros": micros}, ensure_ascii=False))
+    elif codes:
+        for code in codes:
+            shown = f"{len(code.data)} bytes" if code.text is None else repr(code.text)[1:-1]
+            print(f"{name}: {code.format}: {shown}")
+    else:
+        print(f"{name}: no code")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -212,7 +231,7 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
     from appliance.kiosk.server import KioskServer
     from appliance.kiosk.trust import TrustPage
     from appliance.lights import open_lamp
-    from appliance.scanner import look
+    from appliance.scanner import Reader
     from appliance.supply import OrderSupply
     from trustsync.environments import Environment
     from trustsync.paths import data_dir, seed_dir, trust_dir
@@ -252,7 +271,7 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
             time_zone=config.site.time_zone,
             phone=config.site.phone,
             on_answer=_say_times if stats else None,
-            read=partial(look, data_matrix=config.camera.data_matrix),
+            read=Reader(data_matrix=config.camera.data_matrix),
             context=config.rules.context(),
             orders=orders.orders,
         )

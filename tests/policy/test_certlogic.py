@@ -531,6 +531,32 @@ def test_a_part_of_a_uvci_is_found_by_its_number(text: Any, index: Any, expected
     assert agrees({"extractFromUVCI": [{"var": ""}, index]}, text, expected)
 
 
+def test_a_path_in_a_lambda_is_not_the_same_path_outside() -> None:
+    """What was looked up in the data is remembered for the data alone, not for what a lambda sees."""
+    inside = {"reduce": [[1, 2], {"var": "current"}, 0]}
+    assert answer({"+": [{"+": [{"var": "current"}, inside]}, {"var": "current"}]}, {"current": 7}) == 16
+
+
+def test_rules_over_the_same_data_share_what_they_have_seen() -> None:
+    """Several rules that hand it on answer as each does alone, also of what is missing or no date."""
+    clock = {"plusTime": [{"var": "at"}, 0, "day"]}
+    data = {"at": "2022-03-01T00:00:00Z", "born": "2004-02", "odd": "no date", "d": {"e": [1, 2]}}
+    rules = [
+        {"not-after": [clock, {"plusTime": [{"var": "at"}, 1, "day"]}]},
+        {"after": [{"dccDateOfBirth": [{"var": "born"}]}, {"plusTime": [{"var": "born"}, 0, "day"]}]},
+        {"after": [clock, {"plusTime": [{"var": "odd"}, 0, "day"]}]},
+        {"===": [{"var": "d.e.1"}, 2]},
+        {"===": [{"var": "missing"}, {"var": "d.none"}]},
+    ]
+    seen = language.Seen()
+    for rule in [*rules, *reversed(rules)]:
+        try:
+            together = compile_logic(rule)(data, seen)
+        except EvaluationError:
+            together = ERROR
+        assert together is answer(rule, data)
+
+
 # --- bounds
 
 

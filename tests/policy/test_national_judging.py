@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ from published import (
 
 from verifier.policy.bundle import RuleBundle, Scope
 from verifier.policy.context import Context
-from verifier.policy.judging import Answer
+from verifier.policy.judging import Answer, compiled
 from verifier.reasons import Reason, State
 from verifier.times import DESK_ZONE, time_bounds
 from verifier.trust import ClockState
@@ -103,6 +103,63 @@ def test_of_one_identifier_the_highest_version_in_force_is_asked(
     assert outcome(desk, code, bundle(old, new)) == PASS
     waiting = new | {"ValidFrom": "2022-03-02T00:00:00Z"}
     assert outcome(desk, code, bundle(old, waiting)) == fails("VR-XW-0001")
+
+
+def test_what_was_prepared_for_one_scan_counts_until_a_rule_begins_or_ends(
+    desk: Desk, signer: Signer
+) -> None:
+    """A desk holds one bundle for days: at the instant of a rule the next scan is judged by it."""
+    code = signer.issue(vaccination())
+    begins, ends = {"ValidFrom": "2022-03-01T02:00:01Z"}, {"ValidTo": "2022-03-01T02:00:03Z"}
+    rules = bundle(ACCEPTED, rule("VR-XW-0002", NEVER, **begins, **ends))
+    for seconds, expected in ((0, PASS), (1, fails("VR-XW-0002")), (2, fails("VR-XW-0002")), (3, PASS)):
+        now = NOW + timedelta(seconds=seconds)
+        assert outcome(replace(desk, now=now), code, rules) == expected
+    assert outcome(replace(desk, now=NOW + timedelta(seconds=2)), code, rules) == fails("VR-XW-0002")
+    assert outcome(desk, code, rules) == PASS
+
+
+def test_what_was_prepared_for_one_day_does_not_count_on_the_next(desk: Desk, signer: Signer) -> None:
+    """Codes that hold from tomorrow on are asked for from the desk's midnight on, by the same bundle."""
+    rules = bundle(rule("TR-XW-0001", LISTED_IF_RAPID))
+    tomorrow = replace(rules, value_sets={**rules.value_sets, DEVICES: {"1232": (date(2022, 3, 2), None)}})
+    code = signer.issue(lab_result(tt="LP217198-3", ma="1232"))
+    midnight = datetime(2022, 3, 1, 17, tzinfo=UTC)
+    before = replace(desk, now=midnight - timedelta(microseconds=1))
+    assert outcome(before, code, tomorrow) == fails("TR-XW-0001")
+    assert outcome(replace(desk, now=midnight), code, tomorrow) == PASS
+    assert outcome(before, code, tomorrow) == fails("TR-XW-0001")
+
+
+def test_what_was_prepared_for_one_kind_does_not_count_for_another(desk: Desk, signer: Signer) -> None:
+    """Kind, issuing country, version of the payload, district: each by itself decides what is asked."""
+    rules = bundle(
+        rule("VR-XW-0001", NEVER),
+        rule("TR-XW-0001", ALWAYS),
+        rule("IR-XU-0001", NEVER),
+        rule("TR-XW-0002", NEVER, Region="NORTH"),
+        rule("TR-XW-0003", ALWAYS, SchemaVersion="1.3.0"),
+    )
+    tested = signer.issue(lab_result())
+    abroad = desk.signer(label="2", country="XU").issue(lab_result(), iss="XU")
+    older = signer.issue(lab_result(person(ver="1.2.0")))
+    for _ in range(2):
+        assert outcome(desk, tested, rules) == PASS
+        assert outcome(desk, abroad, rules) == fails("IR-XU-0001")
+        assert outcome(desk, tested, rules, area="NORTH") == fails("TR-XW-0002")
+        assert outcome(desk, older, rules) == unknown("TR-XW-0003")
+        assert outcome(desk, signer.issue(vaccination()), rules)[1][0] == (
+            Reason.RULE_FAILED,
+            "VR-XW-0001",
+        )
+
+
+def test_what_is_prepared_is_bounded(desk: Desk, signer: Signer) -> None:
+    """Whoever signs certificates of ever new versions fills no memory with them."""
+    rules = bundle(ACCEPTED)
+    for number in range(300):
+        assert outcome(desk, signer.issue(vaccination(person(ver=f"1.{number}.0"))), rules) == PASS
+    assert 0 < len(compiled(rules, DESK_ZONE).plans) <= 256
 
 
 def test_invalidation_rules_are_those_of_the_issuing_country(desk: Desk, signer: Signer) -> None:

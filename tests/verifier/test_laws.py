@@ -6,6 +6,7 @@ import tracemalloc
 from typing import Any
 
 import cbor2
+import pytest
 from desk import Desk, vaccination
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -137,6 +138,17 @@ def test_the_worst_code_keeps_memory_flat() -> None:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 64 * 1024 * 1024
+
+
+@pytest.mark.parametrize("protected", [0, 23, 24, 255, 256])
+@pytest.mark.parametrize("payload", [0, 23, 24, 255, 256, 65_535, 65_536])
+def test_what_is_signed_is_cbor_of_its_four_parts(protected: int, payload: int) -> None:
+    """Put together by hand, with each length in its shortest form."""
+    parts = ["Signature1", bytes(protected), b"", bytes(payload)]
+    assert cose.sig_structure(parts[1], parts[3]) == cbor2.dumps(parts)
+    if protected == 0:
+        opened = cose.decode_sign1(cbor2.dumps([b"", {}, parts[3], b"signature"]))
+        assert opened.to_be_signed == cbor2.dumps(parts)
 
 
 def test_headers_of_any_length_are_not_remembered() -> None:

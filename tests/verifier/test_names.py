@@ -6,7 +6,7 @@ import unicodedata
 from time import perf_counter
 
 import pytest
-from bench_names import SEED, TONES, VOWELS, measure, person, strangers, true_pairs
+from bench.names import SEED, TONES, VOWELS, measure, person, strangers, true_pairs
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from passports import name_field, passport

@@ -236,8 +236,11 @@ def in_force(
         held = newest.get(bundle.name)
         if held is None or numbers(bundle.version) > numbers(held.version):
             newest[bundle.name] = bundle
+    speaking = [b for b in newest.values() if context is None or b.scope.covers(context)]
+    if len(speaking) == 1:
+        return speaking[0]
     return max(
-        (b for b in newest.values() if context is None or b.scope.covers(context)),
+        speaking,
         key=lambda b: (_speaks_of(b, diseases), not is_over(b, now), b.begins, numbers(b.version), b.name),
         default=None,
     )
@@ -255,6 +258,8 @@ def upcoming(
 
 def order_in_force(orders: Iterable[RuleBundle], now: datetime, context: Context) -> RuleBundle | None:
     """The order of this post that counts at ``now``, the latest of several; ``None`` when there is none."""
+    if not context.post:
+        return None
     own = [
         b
         for b in orders

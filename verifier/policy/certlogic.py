@@ -43,7 +43,7 @@ from verifier.policy.language import (
     Node,
     Operator,
     Run,
-    Steps,
+    Seen,
     is_whole,
     raising,
     steps_of,
@@ -77,10 +77,13 @@ class Logic:
     dialect: Dialect
     node: Node
 
-    def __call__(self, data: Any) -> Any:
-        """The value for ``data``: objects are ``dict``, arrays ``list``. Raises EvaluationError."""
+    def __call__(self, data: Any, seen: Seen | None = None) -> Any:
+        """The value for ``data``: objects are ``dict``, arrays ``list``. Raises EvaluationError.
+
+        seen: to be handed to each of several rules over the same data, which none of them changes.
+        """
         try:
-            return self.node(data, Run(data))
+            return self.node(data, Run(data, seen))
         except RecursionError as error:
             raise EvaluationError("the rule is nested too deep for what already runs here") from error
 
@@ -170,7 +173,7 @@ class _Compiler:
     def _var(self, path: Any) -> Node:
         if not isinstance(path, str):
             return raising('"var" takes the text of a path')
-        return operators.var(steps_of(path)) if self._own else _var(steps_of(path))
+        return operators.var(steps_of(path)) if self._own else _var(path)
 
 
 def _constant(value: Any) -> Node:
@@ -187,8 +190,22 @@ def _applied(apply: Callable[..., Any], nodes: list[Node]) -> Node:
     return lambda data, run: apply(run, *[node(data, run) for node in nodes])
 
 
-def _var(steps: Steps) -> Node:
-    def node(data: Any, _run: Run) -> Any:
+_MISSING = object()
+
+
+def _var(path: str) -> Node:
+    steps = steps_of(path)
+
+    def node(data: Any, run: Run) -> Any:
+        if data is not run.root:  # inside a lambda
+            return look_up(data)
+        members = run.members
+        found = members.get(path, _MISSING)
+        if found is _MISSING:
+            found = members[path] = look_up(data)
+        return found
+
+    def look_up(data: Any) -> Any:
         for name, index in steps:
             if isinstance(data, dict):
                 data = data.get(name)
@@ -208,7 +225,9 @@ def _if(compiling: Compiling, operands: list[Any]) -> Node:
     guard, then, otherwise = (compiling.node(operand) for operand in operands[:3])
 
     def node(data: Any, run: Run) -> Any:
-        known = truth(guard(data, run))
+        known = guard(data, run)
+        if known is not True and known is not False:
+            known = truth(known)
         if known is True:
             return then(data, run)
         if known is False:
@@ -278,9 +297,10 @@ def _add(_run: Run, left: Any, right: Any) -> int:
 
 def _compared(name: str, holds: Callable[[Any, Any], bool]) -> Callable[..., bool]:
     def apply(_run: Run, *numbers: Any) -> bool:
-        if not all(map(is_whole, numbers)):
-            raise EvaluationError(f'"{name}": an operand is no whole number')
-        return holds(*numbers[:2]) and holds(*numbers[-2:])
+        for number in numbers:
+            if type(number) is not int and not is_whole(number):
+                raise EvaluationError(f'"{name}": an operand is no whole number')
+        return _in_order(numbers, holds)
 
     return apply
 
@@ -290,9 +310,14 @@ def _compared_in_time(name: str, holds: Callable[[Any, Any], bool]) -> Callable[
         for instant in instants:
             if not isinstance(instant, datetime):
                 raise EvaluationError(f'"{name}": an operand is no date-time')
-        return holds(*instants[:2]) and holds(*instants[-2:])
+        return _in_order(instants, holds)
 
     return apply
+
+
+def _in_order(values: tuple[Any, ...], holds: Callable[[Any, Any], bool]) -> bool:
+    """Whether an order holds between each of two or three values and the next."""
+    return holds(values[0], values[1]) and (len(values) == 2 or holds(values[1], values[2]))
 
 
 def _strict(apply: Callable[..., Any]) -> Operator:
@@ -306,25 +331,33 @@ def _plus_time(compiling: Compiling, operands: list[Any]) -> Node:
     if unit not in PLUS_TIME_UNITS:
         return raising(f'"plusTime": the third operand is one of {", ".join(PLUS_TIME_UNITS)}')
     whole = int(amount)
-    return _of_text("plusTime", lambda text: plus(read_date_time(text), whole, unit), text, compiling)
+
+    def convert(text: str, run: Run) -> datetime:
+        instants = run.instants
+        instant = instants.get(text)
+        if instant is None:
+            instant = instants[text] = read_date_time(text)
+        return plus(instant, whole, unit) if whole else instant
+
+    return _of_text("plusTime", convert, text, compiling)
 
 
 def _date_of_birth(compiling: Compiling, operands: list[Any]) -> Node:
-    return _of_text("dccDateOfBirth", read_birth_date, operands[0], compiling)
+    return _of_text("dccDateOfBirth", lambda text, _run: read_birth_date(text), operands[0], compiling)
 
 
-def _of_text(name: str, convert: Callable[[str], datetime], operand: Any, compiling: Compiling) -> Node:
+def _of_text(name: str, convert: Callable[[str, Run], datetime], operand: Any, compiling: Compiling) -> Node:
     """A date-time made from a text; a text of the rule itself is read when it is compiled."""
 
-    def apply(_run: Run, text: Any) -> datetime:
+    def apply(run: Run, text: Any) -> datetime:
         if not isinstance(text, str):
             raise EvaluationError(f'"{name}": the operand is no text')
-        return convert(text)
+        return convert(text, run)
 
     if not isinstance(operand, str):
         return compiling.strict(apply, [operand])
     try:
-        return _constant(convert(operand))
+        return _constant(convert(operand, Run(None)))
     except EvaluationError as error:
         return raising(f'"{name}": {error}')
 

@@ -84,6 +84,15 @@ def _document(document: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _json(value: Any) -> Any:
     """A decoded value in the words of JSON; what JSON has no word for is null."""
+    kind = type(value)  # the four that documents are made of; what else may occur is matched below
+    if kind is str:
+        return value.strip()
+    if kind is int:
+        return value
+    if kind is dict:
+        return {name: _json(member) for name, member in value.items() if isinstance(name, str)}
+    if kind is list:
+        return [_json(item) for item in value]
     if isinstance(value, cbor2.CBORTag):
         value = value.value
     match value:

@@ -22,12 +22,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from enum import IntEnum
-from functools import partial
 from typing import Any
 
 from verifier.certificate import Certificate, Event
 from verifier.codes import Reason, State
 from verifier.duties import Duty
+from verifier.making import quickly_made
 from verifier.policy.bundle import (
     Branch,
     ConditionalDuty,
@@ -41,13 +41,14 @@ from verifier.policy.bundle import (
 from verifier.policy.certlogic import Dialect, EvaluationError, ExpressionError, compile_logic, truth
 from verifier.policy.context import Context
 from verifier.policy.facts import Facts, kind_of
+from verifier.policy.language import Seen
 from verifier.policy.saying import evaluated, said
 from verifier.policy.values import Unknown
 from verifier.reasons import Finding, finding
 from verifier.recognition import RecognitionClass
 from verifier.times import TimeBounds
 
-Logic = Callable[[Any], Any]
+Logic = Callable[..., Any]  # over data, and what was seen of the same data: verifier.policy.certlogic.Logic
 Tree = Mapping[str, Any]
 
 
@@ -100,32 +101,44 @@ class CompiledRequirement:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBundle:
-    """A bundle ready to judge by. rules: by identifier, the highest version first."""
+    """A bundle ready to judge by. rules: by identifier, the highest version first. plans: what was prepared
+    from it for certificates of one kind at a time, see :mod:`verifier.policy.national`.
+    """
 
     bundle: RuleBundle
     zone: tzinfo
     rules: Mapping[str, tuple[CompiledRule, ...]]
     requirements: tuple[CompiledRequirement, ...]
     duties: tuple[CompiledDuty, ...]
+    plans: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Ruling:
     """One rule's answer, with what it looked at, for the "why?" screen.
 
-    cause: of an unknown. looked: computes the rule's named values; they may be a Holder's and are not kept.
-    tree: what it was asked over. requirement, branch: for which it was asked; ``None`` for a rule that every
-    event must meet. used: whether the result rests on it, or another way was better.
+    compiled: the rule. cause: of an unknown. tree: what it was asked over. requirement, branch: for which it
+    was asked; ``None`` for a rule that every event must meet. used: whether the result rests on it, or
+    another way was better.
     """
 
-    rule: Rule
+    compiled: CompiledRule
     answer: Answer
     cause: Reason | None
-    looked: Callable[[], Mapping[str, Any]]
     tree: Any = None
     requirement: Requirement | None = None
     branch: Branch | None = None
     used: bool = True
+
+    @property
+    def rule(self) -> Rule:
+        """The rule as the bundle has it."""
+        return self.compiled.rule
+
+    def looked(self) -> Mapping[str, Any]:
+        """The rule's named values, computed anew: they may be a Holder's and are not kept."""
+        return evaluated(self.compiled.values, self.tree)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -139,6 +152,7 @@ class Taken:
     answer: Answer
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Ruled:
     """What a bundle makes of a traveller. bundle: which one."""
@@ -150,6 +164,7 @@ class Ruled:
     bundle: RuleBundle | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Shown:
     """One certificate that was shown, with what its issuer counts for here."""
@@ -226,7 +241,7 @@ def _compile(bundle: RuleBundle, zone: tzinfo) -> CompiledBundle:
 
 
 def _raising(why: str) -> Logic:
-    def logic(_data: Any) -> Any:
+    def logic(_data: Any, _seen: Seen | None = None) -> Any:
         raise EvaluationError(why)
 
     return logic
@@ -241,28 +256,30 @@ def rule_in_force(versions: Sequence[CompiledRule], now: datetime | None) -> Com
     return None
 
 
-def ask(logic: Logic, data: Any) -> tuple[Answer, Reason | None]:
-    """The answer of a rule: true or false. What raises, or has any other value, is unknown (SC-L06)."""
+def ask(logic: Logic, data: Any, seen: Seen | None = None) -> tuple[Answer, Reason | None]:
+    """The answer of a rule: true or false. What raises, or has any other value, is unknown (SC-L06).
+
+    seen: what other rules over the same data have looked up.
+    """
     try:
-        value = logic(data)
+        value = logic(data, seen)
     except EvaluationError:
         value = None
-    match value:
-        case True:
-            return Answer.MET, None
-        case False:
-            return Answer.NOT_MET, None
-        case Unknown(cause=cause):
-            return Answer.UNKNOWN, cause
-        case _:
-            return Answer.UNKNOWN, Reason.RULE_UNKNOWN
+    if value is True:
+        return _MET
+    if value is False:
+        return _NOT_MET
+    return Answer.UNKNOWN, value.cause if isinstance(value, Unknown) else Reason.RULE_UNKNOWN
+
+
+_MET, _NOT_MET = (Answer.MET, None), (Answer.NOT_MET, None)
 
 
 def holds(condition: Logic | None, data: Any) -> tuple[Answer, Reason | None]:
     """The answer of a condition, for which any truthy value will do; without one it holds."""
     if condition is None:
         return Answer.MET, None
-    return ask(lambda tree: truth(condition(tree)), data)
+    return ask(lambda tree, seen: truth(condition(tree, seen)), data)
 
 
 # --- Judging ------------------------------------------------------------------------------------------------
@@ -305,7 +322,7 @@ class _Desk:
         answer, cause = ask(one.logic, tree)
         if asked is Answer.UNKNOWN and answer is not Answer.MET:
             answer, cause = Answer.UNKNOWN, why
-        rulings.append(Ruling(one.rule, answer, cause, partial(evaluated, one.values, tree), tree))
+        rulings.append(Ruling(one, answer, cause, tree))
         match answer:
             case Answer.MET:
                 return answer, None

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
@@ -43,13 +43,31 @@ class EvaluationError(ValueError):
     """A rule has no answer for this data. The message names the operator, never a value of the data."""
 
 
+class Seen:
+    """What rules over the same data have already looked up: members by path, and the instants of texts.
+
+    It is kept no longer than the data: one certificate's, for the rules of one bundle.
+    """
+
+    __slots__ = ("instants", "members")
+
+    def __init__(self) -> None:
+        self.members: dict[str, Any] = {}
+        self.instants: dict[str, datetime] = {}
+
+
 class Run:
-    """One evaluation: the data that it began with, and how much it may still work."""
+    """One evaluation: the data that it began with, what was seen of it before, and how much it may still
+    work.
+    """
 
-    __slots__ = ("_left", "root")
+    __slots__ = ("_left", "instants", "members", "root")
 
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, seen: Seen | None = None) -> None:
         self.root = root
+        if seen is None:
+            seen = Seen()
+        self.members, self.instants = seen.members, seen.instants
         self._left = MAX_WORK
 
     def spend(self, steps: int) -> None:

@@ -31,15 +31,19 @@ _DEEPEST_WRITTEN = 200
 
 def truth(value: Any) -> bool | Unknown | None:
     """Whether a value counts as true: ``Unknown`` when that is not known, ``None`` when it is neither."""
+    if value is True or value is False:
+        return value
     if value is None:
         return False
-    if isinstance(value, (bool, str, int, float, list, dict, tuple, Mapping)):
+    if type(value) is dict or isinstance(value, (str, int, float, list, dict, tuple, Mapping)):
         return bool(value)
     return value if isinstance(value, Unknown) else None
 
 
 def same(left: Any, right: Any, run: Run) -> bool:
     """Strict equality. Raises EvaluationError for what is neither JSON nor a date, and past the bound."""
+    if type(left) is str and type(right) is str:  # nearly all that rules compare
+        return left == right
     if left is None or isinstance(left, bool) or right is None or isinstance(right, bool):
         return left is right
     if isinstance(left, str):

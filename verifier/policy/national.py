@@ -8,6 +8,7 @@ The rules this module keeps:
 * Where no acceptance rule is asked there are no rules; that is not "nothing asked".
 * A rule for an engine or a schema that is not ours, one that raises, and one that needs a value set which is
   not there are unknown; the others are still asked. Without a sure time every rule is unknown.
+* What is asked of certificates of one kind is prepared once, not for every scan.
 * Each certificate is judged by itself, the best counts, and among equals the one that was shown last.
 
     ruled = rule_nationally(shown, compiled(bundle, zone), context, time)
@@ -24,12 +25,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache, partial
 from typing import Any
 
 from verifier.certificate import Certificate, Family
 from verifier.codes import Reason, State
 from verifier.countries import alpha2
+from verifier.making import quickly_made
 from verifier.policy.bundle import National, RuleBundle, ValueSet
 from verifier.policy.certlogic import EvaluationError
 from verifier.policy.context import Context
@@ -45,7 +46,8 @@ from verifier.policy.judging import (
     ask,
     rule_in_force,
 )
-from verifier.policy.saying import evaluated, said
+from verifier.policy.language import Seen
+from verifier.policy.saying import said
 from verifier.reasons import Finding, finding
 from verifier.times import TimeBounds, written
 
@@ -53,6 +55,7 @@ ENGINE = "CERTLOGIC"
 ENGINE_VERSION = (1, 3, 3)  # of the specification; rules for an older one mean the same here
 GENERAL = "General"
 _FIRST_SCHEMA = "1.0.0"  # for which a rule counts that does not state one
+Version = tuple[int, ...] | None  # its three numbers; None for a text that is no version
 _NUMBERS = re.compile(r"\d{1,6}(?:\.\d{1,6}){0,2}", re.ASCII)
 
 
@@ -75,7 +78,7 @@ def rule_nationally(
     if not shown:
         return Ruled()
     now = time.earliest if time.earliest == time.latest else None
-    desk = _Desk(book, context, now, _value_sets(book, now))
+    desk = _Desk(book, context, now)
     heard = [
         desk.hear(each.certificate, view)
         for each in reversed(shown)
@@ -83,13 +86,14 @@ def rule_nationally(
     ]
     if not heard:
         return Ruled((finding(Reason.RULES_MISSING, "national rules have no word for such an event"),))
-    best = max(heard, key=lambda one: one.answer)
+    best = max(heard, key=lambda one: one.answer) if len(heard) > 1 else heard[0]
     rulings = [
         ruling if one is best else replace(ruling, used=False) for one in heard for ruling in one.rulings
     ]
     return Ruled(findings=tuple(best.findings), rulings=tuple(rulings))
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class _Desk:
     """One bundle for one journey. now: ``None`` where the time is not sure."""
@@ -97,30 +101,63 @@ class _Desk:
     book: CompiledBundle
     context: Context
     now: datetime | None
-    sets: Mapping[str, Any]
 
     def hear(self, certificate: Certificate, view: dict[str, Any]) -> _Heard:
         """Every rule that is asked of one certificate, in the order of their identifiers."""
-        heard, kinds, accepting = _Heard(), kinds_of(view), False
-        data = {"payload": view, "external": self._external(certificate)}
+        heard, kinds = _Heard(), kinds_of(view)
+        issuer = issuing_country(certificate)
         version = certificate.version if certificate.family is Family.HC1 else SCHEMA_VERSION
-        for one, national in self._asked(kinds, issuing_country(certificate)):
-            accepting = accepting or not national.invalidation
-            answer, cause = self._ask(one, national, version, data)
+        plan = self._plan(kinds, issuer, _numbers(version))
+        data = {"payload": view, "external": self._external(certificate, issuer, plan.sets)}
+        seen = Seen()
+        for one, is_for_us in plan.rules:
+            answer, cause = ask(one.logic, data, seen) if is_for_us else plan.otherwise
+            heard.rulings.append(Ruling(one, answer, cause, data))
+            if answer is _MET:
+                continue
             heard.answer = min(heard.answer, answer)
-            heard.rulings.append(Ruling(one.rule, answer, cause, partial(evaluated, one.values, data), data))
             if answer is Answer.NOT_MET:
                 note = said(one.rule.notes, one.values, data, self.book.zone)
                 state = one.rule.state or State.FAIL
                 heard.findings.append(finding(one.rule.reason, one.rule.identifier, state, note=note))
-            elif answer is Answer.UNKNOWN:
+            else:
                 reason = cause or Reason.RULE_UNKNOWN
                 heard.findings.append(finding(reason, one.rule.identifier, State.CHECK))
-        if not accepting:
+        if not plan.accepting:
             heard.answer = min(heard.answer, Answer.UNKNOWN)
             kind = " and ".join(sorted(kinds)) or "certificate without an event"
             heard.findings.append(finding(Reason.RULES_MISSING, f"{self.context.country}: none for a {kind}"))
         return heard
+
+    def _plan(self, kinds: frozenset[str], issuer: str | None, version: Version) -> _Plan:
+        """What is asked of such certificates now, as it was prepared for one before this."""
+        day = None if self.now is None else self.now.astimezone(self.book.zone).date()
+        key = day, self.context.country, self.context.area, kinds, issuer, version
+        plans: dict[Any, _Plan] = self.book.plans
+        plan = plans.get(key)
+        if plan is None or not plan.counts(self.now):
+            if len(plans) >= _MOST_PLANS:
+                plans.clear()
+            plan = plans[key] = self._planned(day, kinds, issuer, version)
+        return plan
+
+    def _planned(
+        self, day: date | None, kinds: frozenset[str], issuer: str | None, version: Version
+    ) -> _Plan:
+        asked = list(self._asked(kinds, issuer))
+        sure = self.now is not None
+        since, until = _bounds(self.book, self.now)
+        return _Plan(
+            rules=tuple(
+                (one, sure and _is_ours(national) and _is_written_for(national, version))
+                for one, national in asked
+            ),
+            otherwise=(Answer.UNKNOWN, Reason.RULE_UNKNOWN if sure else Reason.CLOCK_UNSURE),
+            accepting=any(not national.invalidation for _, national in asked),
+            sets=_value_sets(self.book, day),
+            since=since,
+            until=until,
+        )
 
     def _asked(self, kinds: frozenset[str], issuer: str | None) -> Iterator[tuple[CompiledRule, National]]:
         """The rules for a certificate of these kinds from this country."""
@@ -138,27 +175,64 @@ class _Desk:
             ):
                 yield one, national
 
-    def _ask(
-        self, one: CompiledRule, national: National, version: str, data: Any
-    ) -> tuple[Answer, Reason | None]:
-        if self.now is None:
-            return Answer.UNKNOWN, Reason.CLOCK_UNSURE
-        if not (_is_ours(national) and _is_written_for(national, version)):
-            return Answer.UNKNOWN, Reason.RULE_UNKNOWN
-        return ask(one.logic, data)
-
-    def _external(self, certificate: Certificate) -> dict[str, Any]:
+    def _external(self, certificate: Certificate, issuer: str | None, sets: _ValueSets) -> dict[str, Any]:
         """What rules may know beside the payload; what is not known is not there."""
         known = {
             "validationClock": self.now and written(self.now),
             "countryCode": self.context.country,
             "exp": _written(certificate.expires_at),
             "iat": _written(certificate.issued_at),
-            "issuerCountryCode": issuing_country(certificate),
+            "issuerCountryCode": issuer,
             "kid": base64.b64encode(certificate.key.kid).decode(),
             "region": self.context.area,
         }
-        return {"valueSets": self.sets} | {name: value for name, value in known.items() if value}
+        return {"valueSets": sets} | {name: value for name, value in known.items() if value}
+
+
+# --- What is asked of certificates of one kind --------------------------------------------------------------
+
+_MET = Answer.MET
+_MOST_PLANS = 256  # of a bundle: kinds of certificates, by issuing country and version
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is asked of certificates of one kind, issuer and version on one day; nothing of a Holder.
+
+    rules: each with whether it was written for our engine and for such payloads; otherwise: the answer of one
+    that was not. accepting: whether there is an acceptance rule among them. sets: as they are on that day.
+    since, until: from and before which instants the same rules are in force; ``None``: open.
+    """
+
+    rules: tuple[tuple[CompiledRule, bool], ...]
+    otherwise: tuple[Answer, Reason]
+    accepting: bool
+    sets: _ValueSets
+    since: datetime | None
+    until: datetime | None
+
+    def counts(self, now: datetime | None) -> bool:
+        """Whether no rule has begun or ended since it was made; without a sure time none does."""
+        return now is None or (
+            (self.since is None or self.since <= now) and (self.until is None or now < self.until)
+        )
+
+
+def _bounds(book: CompiledBundle, now: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """The last instant at which a rule began or ended, and the next one."""
+    if now is None:
+        return None, None
+    instants = [
+        instant
+        for versions in book.rules.values()
+        for one in versions
+        for instant in (one.rule.valid_from, one.rule.valid_to)
+        if instant is not None
+    ]
+    return (
+        max((instant for instant in instants if instant <= now), default=None),
+        min((instant for instant in instants if instant > now), default=None),
+    )
 
 
 def _written(instant: datetime | None) -> str | None:
@@ -175,14 +249,13 @@ def _is_ours(national: National) -> bool:
     return national.engine == ENGINE and version is not None and version <= ENGINE_VERSION
 
 
-def _is_written_for(national: National, version: str) -> bool:
+def _is_written_for(national: National, payload: Version) -> bool:
     """Whether the rule knows payloads of this version: of the same major one, and no older than itself."""
-    rule, payload = _numbers(national.schema or _FIRST_SCHEMA), _numbers(version)
+    rule = _numbers(national.schema or _FIRST_SCHEMA)
     return rule is not None and payload is not None and rule[0] == payload[0] and rule <= payload
 
 
-@lru_cache(maxsize=256)
-def _numbers(version: str) -> tuple[int, ...] | None:
+def _numbers(version: str) -> Version:
     """The three numbers of a version, those that are not written being 0; ``None`` for any other text."""
     if not _NUMBERS.fullmatch(version):
         return None
@@ -204,8 +277,7 @@ class _ValueSets(dict[str, list[str]]):
         return self[name]
 
 
-def _value_sets(book: CompiledBundle, now: datetime | None) -> _ValueSets:
-    day = None if now is None else now.astimezone(book.zone).date()
+def _value_sets(book: CompiledBundle, day: date | None) -> _ValueSets:
     return _ValueSets({name: _codes(held, day) for name, held in book.bundle.value_sets.items()})
 
 

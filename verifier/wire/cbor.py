@@ -71,13 +71,13 @@ def decode(data: bytes, layer: str) -> Any:
     """
     stream = io.BytesIO(data)
     try:
-        value = cbor2.CBORDecoder(
+        value = cbor2.load(
             stream,
             semantic_decoders=_INERT,
             max_depth=MAX_DEPTH,
             allow_indefinite=False,
             allow_duplicate_keys=False,
-        ).decode()
+        )
     except cbor2.CBORError as error:
         if "nesting depth" in str(error):
             raise MalformedError(layer, f"nested deeper than {MAX_DEPTH}", Reason.TOO_BIG) from None
@@ -101,6 +101,17 @@ def _rule(error: cbor2.CBORError) -> str:
         if sign in text:
             return rule
     return type(error).__name__
+
+
+def byte_string(length: int) -> bytes:
+    """The head of a byte string of so many bytes, in its shortest form (RFC 8949 §3.1)."""
+    if length < 24:
+        return bytes((0x40 + length,))
+    if length < 0x100:
+        return bytes((0x58, length))
+    if length < 0x10000:
+        return b"\x59" + length.to_bytes(2)
+    return b"\x5a" + length.to_bytes(4)
 
 
 def encode(value: Any) -> bytes:

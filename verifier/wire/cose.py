@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import cbor2
 
@@ -31,7 +31,11 @@ HEADER_ALG, HEADER_CRIT, HEADER_KID = 1, 2, 4
 
 def sig_structure(protected: bytes, payload: bytes) -> bytes:
     """CBOR of ``["Signature1", protected, h'', payload]``."""
-    return cbor2.dumps(["Signature1", protected, b"", payload])
+    return _before_payload(protected) + cbor.byte_string(len(payload)) + payload
+
+
+def _before_payload(protected: bytes) -> bytes:
+    return b"\x84\x6aSignature1" + cbor.byte_string(len(protected)) + protected + cbor.byte_string(0)
 
 
 def decode_sign1(data: bytes) -> Envelope:
@@ -49,12 +53,11 @@ def decode_sign1(data: bytes) -> Envelope:
         if value.tag != TAG_SIGN1:
             raise MalformedError("cose", f"tag {value.tag} is not COSE_Sign1")
         value = value.value
-    if (
-        not isinstance(value, list | tuple) or len(value) != 4
-    ):  # inside a tag cbor2 gives tuple and frozendict
+    # inside a tag cbor2 gives tuple and frozendict
+    if not isinstance(value, (list, tuple)) or len(value) != 4:
         raise MalformedError("cose", "not an array of four")
     protected, unprotected, payload, signature = value
-    if not isinstance(protected, bytes) or not isinstance(unprotected, Mapping):
+    if not isinstance(protected, bytes) or not isinstance(unprotected, (dict, cbor2.frozendict)):
         raise MalformedError("cose", "a header of the wrong type")
     if not isinstance(payload, bytes):
         raise MalformedError("cose", "the payload is detached or not bytes")
@@ -62,25 +65,35 @@ def decode_sign1(data: bytes) -> Envelope:
         raise MalformedError("cose", "the signature is not bytes")
     if HEADER_CRIT in unprotected:
         raise MalformedError("cose header", "crit outside the protected header (RFC 9052, 3.1)")
-    alg, kid, named = (_protected if len(protected) <= _CACHED else _read_protected)(protected)
+    header = (_protected if len(protected) <= _CACHED else _read_protected)(protected)
     return Envelope(
-        alg=alg,
-        kid=kid if named else _kid(unprotected),
+        alg=header.alg,
+        kid=header.kid if header.names_kid else _kid(unprotected),
         payload=payload,
         signature=signature,
-        to_be_signed=sig_structure(protected, payload),
+        to_be_signed=header.before_payload + cbor.byte_string(len(payload)) + payload,
         protected=protected,
-        loose_alg=alg is None and HEADER_ALG in unprotected,
+        loose_alg=header.alg is None and HEADER_ALG in unprotected,
     )
 
 
+class _Header(NamedTuple):
+    """A protected header. names_kid: whether it names a KID at all: then that is the one. before_payload: how
+    a Sig_structure with this header begins.
+    """
+
+    alg: int | None
+    kid: bytes | None
+    names_kid: bool
+    before_payload: bytes
+
+
 @lru_cache(maxsize=1024)  # an issuer signs millions of certificates with the same header
-def _protected(data: bytes) -> tuple[int | None, bytes | None, bool]:
+def _protected(data: bytes) -> _Header:
     return _read_protected(data)
 
 
-def _read_protected(data: bytes) -> tuple[int | None, bytes | None, bool]:
-    """Algorithm and KID of a protected header, and whether it names a KID at all: then it is the one."""
+def _read_protected(data: bytes) -> _Header:
     header = cbor.decode(data, "cose header") if data else {}
     if not isinstance(header, dict):
         raise MalformedError("cose header", "not a map")
@@ -94,7 +107,7 @@ def _read_protected(data: bytes) -> tuple[int | None, bytes | None, bool]:
         ):
             raise MalformedError("cose header", "a critical header that is not known here")
     alg = header.get(HEADER_ALG)
-    return (alg if _is_int(alg) else None), _kid(header), HEADER_KID in header
+    return _Header(alg if _is_int(alg) else None, _kid(header), HEADER_KID in header, _before_payload(data))
 
 
 def _kid(header: Mapping[Any, Any]) -> bytes | None:

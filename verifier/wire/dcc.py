@@ -35,19 +35,20 @@ def read_payload(document: Any) -> Payload:
     Raises MalformedError when the payload has no holder or no event, or a value that cannot be right; with
     reason ``UNSUPPORTED`` when its major version is not 1. Several events are a finding, not an error.
     """
-    if not isinstance(document, Mapping):
+    if not isinstance(document, (dict, Mapping)):
         raise MalformedError("dcc", "not a map")
     version = values.version(document.get("ver"))
     major = version.partition(".")[0]
-    if major.isascii() and major.isdigit() and major.lstrip("0") != MAJOR:
+    if major != MAJOR and major.isascii() and major.isdigit() and major.lstrip("0") != MAJOR:
         raise MalformedError("dcc", "a schema of an unknown major version", Reason.UNSUPPORTED)
-    events = tuple(
-        read(entry) for name, read in _EVENTS.items() for entry in _entries(document.get(name), name)
-    )
+    events: list[Event] = []
+    for name, read in _EVENTS.items():
+        if name in document:
+            events += map(read, _entries(document[name], name))
     if not events:
         raise MalformedError("dcc", "no vaccination, test or recovery in it")
     findings = (finding(Reason.MULTI_EVENT, f"{len(events)} events"),) if len(events) > 1 else ()
-    return Payload(read_holder(document), events, version, findings)
+    return Payload(read_holder(document), tuple(events), version, findings)
 
 
 def event_letters(document: Any) -> frozenset[str]:
@@ -64,39 +65,38 @@ def _entries(value: Any, name: str) -> list[Mapping[str, Any]]:
         raise MalformedError("dcc", f"{name} is not a list")
     if len(value) > MAX_ENTRIES:
         raise MalformedError("dcc", f"{name} has more than {MAX_ENTRIES} entries", Reason.TOO_BIG)
-    if not all(entry is None or isinstance(entry, Mapping) for entry in value):
-        raise MalformedError("dcc", f"an entry of {name} is not a map")
+    for entry in value:
+        if not (entry is None or isinstance(entry, (dict, Mapping))):
+            raise MalformedError("dcc", f"an entry of {name} is not a map")
     return [entry for entry in value if entry]  # null, or with nothing in it: no event
 
 
 def read_holder(document: Mapping[str, Any]) -> Holder:
     """The holder under ``nam`` and ``dob``. Raises MalformedError when there is no name."""
     name = document.get("nam")
-    if not isinstance(name, Mapping):
+    if not isinstance(name, (dict, Mapping)):
         raise MalformedError("dcc", "no name in it")
-    holder = Holder(
-        surname=values.text(name.get("fn")),
-        given=values.text(name.get("gn")),
-        surname_icao=values.text(name.get("fnt")),
-        given_icao=values.text(name.get("gnt")),
-        birth_date=values.birth(document.get("dob")),
-    )
-    if not (holder.surname or holder.given or holder.surname_icao or holder.given_icao):
+    written = values.texts(name, "fn", "gn", "fnt", "gnt")
+    if not any(written):
         raise MalformedError("dcc", "no name in it")
-    return holder
+    surname, given, surname_icao, given_icao = written
+    return Holder(surname, given, surname_icao, given_icao, values.birth(document.get("dob")))
 
 
 def _vaccination(entry: Mapping[str, Any]) -> Vaccination:
+    disease, vaccine, product, maker, country, issuer = values.texts(
+        entry, "tg", "vp", "mp", "ma", "co", "is"
+    )
     return Vaccination(
-        disease=values.text(entry.get("tg")),
-        vaccine=values.text(entry.get("vp")),
-        product=values.text(entry.get("mp")),
-        maker=values.text(entry.get("ma")),
+        disease=disease,
+        vaccine=vaccine,
+        product=product,
+        maker=maker,
         dose=values.dose(entry.get("dn"), "dcc", "dn"),
         doses=values.dose(entry.get("sd"), "dcc", "sd"),
         given=values.day(entry.get("dt"), "dcc", "dt"),
-        country=values.text(entry.get("co")),
-        issuer=values.text(entry.get("is")),
+        country=country,
+        issuer=issuer,
         identifier=values.as_written(entry.get("ci")),
     )
 

@@ -21,15 +21,24 @@ from verifier.reasons import Finding, Reason, finding
 ZIP = b"PK\x03\x04"  # how an archive begins
 MAX_TEXT = 16_384  # characters; the largest symbol of any kind holds 7,089
 
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a text was recognised as. finding: why it goes no further; ``None`` when it is to be opened."""
+
+    family: Family | None
+    finding: Finding | None = None
+
+
 # Families whose container is opened here, by how their text begins.
-_OPENED: tuple[tuple[re.Pattern[str], Family], ...] = (
-    (re.compile(r"HC1:"), Family.HC1),
-    (re.compile(r"shc:/"), Family.SHC),
-    (re.compile(r"LT1:"), Family.LT1),
-    (re.compile(r"AT1:"), Family.AT1),
-    (re.compile(r"NZCP:/"), Family.NZCP),
-    (re.compile(r"PK\x03\x04|B64:"), Family.DIVOC),
-    (re.compile(r"\s*eyJ[\w-]*\.[\w=-]*\.[\w=-]*\s*\Z", re.ASCII), Family.SHC),  # a card's bare JWS
+_OPENED: tuple[tuple[re.Pattern[str], Kind], ...] = (
+    (re.compile(r"HC1:"), Kind(Family.HC1)),
+    (re.compile(r"shc:/"), Kind(Family.SHC)),
+    (re.compile(r"LT1:"), Kind(Family.LT1)),
+    (re.compile(r"AT1:"), Kind(Family.AT1)),
+    (re.compile(r"NZCP:/"), Kind(Family.NZCP)),
+    (re.compile(r"PK\x03\x04|B64:"), Kind(Family.DIVOC)),
+    (re.compile(r"\s*eyJ[\w-]*\.[\w=-]*\.[\w=-]*\s*\Z", re.ASCII), Kind(Family.SHC)),  # a bare JWS
 )
 _JSON = re.compile(r"\s*\{")
 # Families whose text is a JSON object, by two members that it must name.
@@ -61,14 +70,6 @@ _OTHER: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a text was recognised as. finding: why it goes no further; ``None`` when it is to be opened."""
-
-    family: Family | None
-    finding: Finding | None = None
-
-
 def trimmed(text: str) -> str:
     """The text without line ends round it, which some readers add; the one tolerance of its kind."""
     return text.strip("\r\n")
@@ -78,9 +79,9 @@ def recognise(text: str) -> Kind:
     """The family of a text that was trimmed."""
     if len(text) > MAX_TEXT:
         return Kind(None, finding(Reason.TOO_BIG, f"text: {len(text)} characters, no code holds that many"))
-    for pattern, family in _OPENED:
+    for pattern, kind in _OPENED:
         if pattern.match(text):
-            return Kind(family)
+            return kind
     if _JSON.match(text):
         for one, other, family in _JSON_MEMBERS:
             if one in text and other in text:

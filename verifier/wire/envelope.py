@@ -19,8 +19,10 @@ from datetime import datetime
 from typing import Any
 
 from verifier.certificate import Family
+from verifier.making import quickly_made
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Envelope:
     """An opened container of which nothing is believed yet.
@@ -45,6 +47,7 @@ class Envelope:
     parsed: Any = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Claims:
     """What a payload says, as decoded from its bytes; proven if the signature over them was.

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ from verifier.wire.errors import MalformedError
 
 MAX_DOSE = 99
 MAX_VERSION = 32  # characters
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?", re.ASCII)
 _BIRTH = re.compile(r"\d{4}(?:-\d{2}(?:-\d{2})?)?", re.ASCII)
 
 
@@ -36,6 +37,14 @@ def text(value: Any) -> str:
     """A text without the blanks round it; anything else is as good as absent."""
     value = untagged(value)
     return value.strip() if isinstance(value, str) else ""
+
+
+def texts(members: Mapping[Any, Any], *names: str) -> list[str]:
+    """Several members as :func:`text` reads each."""
+    return [
+        value.strip() if type(value := members.get(name)) is str else text(value)  # nearly all are plain
+        for name in names
+    ]
 
 
 def as_written(value: Any) -> str:
@@ -63,7 +72,7 @@ def day(value: Any, layer: str, name: str) -> date | None:
     try:
         if match is None:
             raise ValueError
-        return date(*map(int, match.groups()))
+        return date.fromisoformat(written[:10])
     except ValueError:
         raise MalformedError(layer, f"{name} is not a date") from None
 
@@ -110,10 +119,11 @@ def numeric_date(value: Any, claim: str) -> tuple[datetime | None, str | None]:
     """A NumericDate (RFC 8392 §2), as integer, float or either under tag 1, and what is wrong with it."""
     if value is None:
         return None, None
-    if isinstance(value, cbor2.CBORTag) and value.tag == 1:
-        value = value.value
-    if type(value) not in (int, float) or not math.isfinite(value):
-        return None, f"{claim} is not a number of seconds"
+    if type(value) is not int:
+        if isinstance(value, cbor2.CBORTag) and value.tag == 1:
+            value = value.value
+        if type(value) not in (int, float) or not math.isfinite(value):
+            return None, f"{claim} is not a number of seconds"
     try:
         return datetime.fromtimestamp(value, UTC), None
     except (OverflowError, ValueError, OSError):

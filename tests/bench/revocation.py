@@ -5,7 +5,7 @@ Entries are random, as hashes are. Each figure is taken in a process of its own,
 Look-ups are timed in rounds, and p50 and p99 are medians over the rounds; beside the time by the clock stands
 p99 of the processor's, which other work on a shared machine does not lengthen.
 
-    python tests/bench_revocation.py --entries 80000000 --json build/revocation.json
+    PYTHONPATH=tests python -m bench.revocation --entries 80000000 --json build/revocation.json
 
 The files (640 MB at eighty million entries, and a quarter of that for the deltas) are written below --folder
 and removed at the end. It takes about four minutes.

@@ -3,7 +3,7 @@
 Frames are 1280×720 with a certificate's code in them. Steps are timed in interleaved rounds and given as
 medians; ratios are between figures of the same run, because a shared machine's absolute times drift.
 
-    python tests/bench.py --rounds 300 --json build/bench.json
+    PYTHONPATH=tests python -m bench.steps --rounds 300 --json build/bench.json
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ the order of words and fields as certificates have them. True pairs are a certif
 person; strangers are a certificate and the line of somebody whose name in the line differs in a letter at
 least, half of them in one word alone.
 
-    python tests/bench_names.py --people 10000 --json build/names.json
+    PYTHONPATH=tests python -m bench.names --people 10000 --json build/names.json
 """
 
 from __future__ import annotations

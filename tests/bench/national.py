@@ -4,7 +4,7 @@ Everything that a scan pays is inside: the certificate's view, the data beside i
 their answers and what the "why?" screen needs. Compiling is not, as that is done once for a bundle. Times are
 those of this thread on the processor, taken in turn with the verify, so that a busy machine slows both.
 
-    python tests/bench_national.py --rounds 2000
+    PYTHONPATH=tests python -m bench.national --rounds 2000
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ National rules and the data of their published tests are used, and one of our ow
 thread on the processor, which other work on the machine does not lengthen. Everything that a scan pays is
 inside, reading the dates of the certificate too; compiling is not, as that is done once for a bundle.
 
-    python tests/bench_rules.py --rounds 200 --json build/rules.json
+    PYTHONPATH=tests python -m bench.rules --rounds 200 --json build/rules.json
 """
 
 from __future__ import annotations

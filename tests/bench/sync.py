@@ -1,7 +1,7 @@
 """What a sync costs: a night without news, a target of any size; and a list that changes while it is read.
 
-python tests/bench_sync.py                            # all of it
-python tests/bench_sync.py idle large switch --json build/sync.json
+PYTHONPATH=tests python -m bench.sync                            # all of it
+PYTHONPATH=tests python -m bench.sync idle large switch --json build/sync.json
 
 Every figure is of this machine and this run. The sync is the real command in a process of its own, its memory
 as the kernel counted it.

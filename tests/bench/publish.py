@@ -1,7 +1,7 @@
 """How long a hub takes to publish many keys and very many revocation hashes, and what a night adds.
 
-    .venv/bin/python tests/bench_publish.py
-    .venv/bin/python tests/bench_publish.py --hashes 10000000 --night 20000 --json build/publish.json
+    PYTHONPATH=tests python -m bench.publish
+    PYTHONPATH=tests python -m bench.publish --hashes 10000000 --night 20000 --json build/publish.json
 
 Certificates and hashes are drawn at random once; drawing them is not part of the figure. What is measured is
 the command's own way: from the state on disk to a repository that is laid out and flushed.

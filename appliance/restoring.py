@@ -1,0 +1,496 @@
+"""Reading a QR symbol that was located and could not be read: blurred, smeared, crumpled, glaring or noisy.
+
+A reader's threshold asks of each pixel whether it is dark. Here every module is asked, with what is known of
+QR symbols: the same patterns stand in every symbol of a version, modules have two values only, and the words
+carry parity.
+
+1. The symbol is laid flat by its four corners, and its brightness evened out.
+2. Its known patterns are looked for where they should be: a field of displacements unbends the paper.
+3. A linear equaliser is fitted to the modules that are known, and then to its own decisions: whatever blur
+   there is, out of focus or by motion in any direction, is undone as far as the noise allows.
+4. What the decisions would look like is compared with what is seen: the grid is pulled to where they agree.
+5. Blocks of words that their parity proves become known modules. Then again from 3, until all is proven.
+
+The rules this module keeps:
+
+* Several views of one symbol are equalised together, each with its own blur, grid and noise: more is read
+  from five poor frames than from the best of them.
+* A text comes out of the ordinary reader, from modules whose parity has been seen to hold: never a guess.
+* A restoration is worked in steps of a few milliseconds, so that whoever waits can stop; it belongs to one
+  thread, and keeps pictures in memory only, until it is dropped.
+* NumPy is needed here and nowhere else in the way of a frame: whoever imports this module has a damaged
+  symbol at hand.
+
+    restoration = Restoration(version=15)
+    restoration.add(image, corners)              # a Pillow picture in grey, and four corners in pixels
+    while not restoration.idle and (symbol := restoration.step()) is None: ...
+    symbol.text                                  # as the ordinary reader gives it
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+# One thread: the matrices are small, and a second thread would only keep buffers.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+import zxingcpp
+from numpy.lib.stride_tricks import sliding_window_view
+from PIL import Image, ImageFilter
+
+from appliance.qrgrid import Grid, Modules, correct, grid_of, read_format, with_format
+
+Corner = tuple[float, float]
+
+# Pixels of the flat picture for a module, and modules of margin around the symbol.
+SCALE: Final = 3
+MARGIN: Final = 4
+# How far a symbol's modules decide together where a part of it lies, in modules; finer step by step.
+WINDOWS: Final = (16, 16, 16, 12, 12, 12, 9, 9, 9, 9, 7, 7, 7, 7, 5, 5, 5, 5)
+MAX_STEPS: Final = len(WINDOWS) + 1
+# The steps after which parity is asked: it costs as much as several steps.
+_PROVING: Final = frozenset({0, 2, 5, 8, 11, 14, 17, 18})
+# The steps in which more is seen around each module: twenty times the work, and half of the errors.
+_WIDE: Final = frozenset({2, 8, 14})
+_WIDE_TOGETHER: Final = frozenset({2, 5, 8, 11, 14, 17})
+# Patterns that are found by less than this correlation tell nothing.
+_PATTERN_FLOOR: Final = 0.35
+# A symbol whose patterns are seen less than this on the whole is not there, or is of another version.
+FIT_FLOOR: Final = 0.3
+
+
+@dataclass(slots=True, eq=False)
+class _View:
+    """One frame's symbol laid flat: evened picture, its slopes, its contrast, and where the modules are."""
+
+    picture: Modules
+    slope_y: Modules
+    slope_x: Modules
+    contrast: Modules
+    y: Modules
+    x: Modules
+
+
+class Restoration:
+    """One symbol of a known version, from one view or several. Not for several threads at once.
+
+    most: views that are kept; the oldest goes first.
+    """
+
+    def __init__(self, version: int, most: int = 5) -> None:
+        self.grid: Grid = grid_of(version)
+        self.steps = 0
+        self.fit = 0.0
+        self._most = most
+        self._views: list[_View] = []
+        self._coming: tuple[_View, list[tuple[float, float]]] | None = None
+        self._known = self.grid.known.astype(np.float32)
+        self._soft: Modules | None = None
+
+    @property
+    def views(self) -> int:
+        """How many views are held."""
+        return len(self._views)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is left to do with the views that are held."""
+        return self._coming is None and (not self._views or self.steps >= MAX_STEPS)
+
+    def add(self, image: Image.Image, corners: Sequence[Corner], reach: float = 2) -> float:
+        """Take a view in, whole. Returns :attr:`fit`: how well it shows what all such symbols show, up to 1.
+
+        image: luma, as Pillow's ``L``. corners: top left, top right, bottom right and bottom left of the
+        symbol itself. reach: modules that the corners may be wrong by. A view of less than ``FIT_FLOOR`` is
+        not kept.
+        """
+        self.begin(image, corners, reach)
+        while self._coming is not None:
+            self._settle()
+        return self.fit
+
+    def begin(self, image: Image.Image, corners: Sequence[Corner], reach: float = 2) -> None:
+        """The first part of :meth:`add`; :meth:`step` does the rest, and needs the image no longer."""
+        self.fit = 0.0
+        flat = _flatten(image, corners, self.grid.side)
+        # Patterns that were found show where to look for those that were further away.
+        rounds = [(reach, 30.0)] * (1 if reach <= 2 else 3) + [(1.0, 16.0)]
+        self._coming = None if flat is None else (_prepare(flat, self.grid.side), rounds)
+
+    def _settle(self) -> None:
+        """One more round with the view that is coming in."""
+        assert self._coming is not None
+        view, rounds = self._coming
+        view.y, view.x, self.fit = _unbend(view.picture, self.grid, view.y, view.x, *rounds.pop(0))
+        if self.fit <= FIT_FLOOR and len(rounds) == 1:
+            rounds = []
+        if rounds:
+            return
+        self._coming = None
+        self.fit = min(self.fit, _agreement(view, self.grid) + 0.1)
+        if self.fit > FIT_FLOOR:
+            self._views = [*self._views, view][-self._most :]
+            self.steps = 0
+
+    def step(self, until: Callable[[], bool] = lambda: False, *, wide: bool = True) -> Any:
+        """One round of deciding and fitting, or of taking a view in.
+
+        Returns the reader's symbol when all is proven, else ``None``.
+        until: says whether to give up within the step, where parity is being worked at. wide: whether steps
+        of some tens of milliseconds are allowed.
+        """
+        if self._coming is not None:
+            self._settle()
+            return None
+        if not self._views or self.steps >= MAX_STEPS:
+            return None
+        number = self.steps
+        self.steps += 1
+        seen = [_sample((v.picture, v.slope_y, v.slope_x), v.y, v.x) for v in self._views]
+        fixed = self._known != 0
+        soft = self._equalise([_around(values[0], 2) for values in seen], fixed)
+        together = self.views > 1
+        wide = wide and number in (_WIDE_TOGETHER if together else _WIDE)
+        if wide:
+            soft = self._equalise(self._wider(), fixed, 0.002)
+        symbol = _read(np.where(fixed, self._known, np.sign(soft)))
+        if symbol is not None:
+            return symbol
+        if number in _PROVING:
+            symbol = self._prove(soft, fixed, until)
+            fixed = self._known != 0
+            if symbol is None and wide and together and not until():
+                soft = self._cancel(soft, [values[0] for values in seen], fixed)
+                symbol = self._prove(soft, fixed, until)
+                fixed = self._known != 0
+            if symbol is not None:
+                return symbol
+        if number < len(WINDOWS):
+            decided = np.where(fixed, self._known, np.tanh(2 * soft)).astype(np.float32)
+            weight = np.where(fixed, 2, np.minimum(1, np.abs(decided))).astype(np.float32)
+            for view, values in zip(self._views, seen, strict=True):
+                _pull(view, values, decided, weight, WINDOWS[number])
+        return None
+
+    def _wider(self) -> list[Modules]:
+        """More of what is seen around each module: four places within it and, of a single view, 7 by 7."""
+        reach = 3 if self.views == 1 else 2
+        spots = [(y, x) for y in (-SCALE / 4, SCALE / 4) for x in (-SCALE / 4, SCALE / 4)]
+        if self.views > 1:
+            spots = [spots[0], spots[3]]
+        return [
+            _around(_sample((view.picture,), view.y + y, view.x + x)[0], reach)
+            for view in self._views
+            for y, x in spots
+        ]
+
+    def _equalise(self, seen: list[Modules], fixed: Modules, hold: float = 0.005) -> Modules:
+        """Soft values of all modules, positive for dark."""
+        side = self.grid.side
+        around = np.concatenate([*seen, np.ones((side * side, 1), np.float32)], axis=1)
+        size = seen[0].shape[1]
+        plain = np.zeros(around.shape[1], np.float32)
+        plain[size // 2 : -1 : size] = 1 / len(seen)
+        known = self._known.reshape(-1)
+        soft = self._soft
+        if soft is None:
+            sure = fixed.reshape(-1)
+            some = around[sure]
+            factors = _solve(some.T @ some, some.T @ known[sure], 0.05, plain)
+            soft = (around @ factors).reshape(side, side)
+        gram = around.T @ around
+        for _ in range(2):
+            decided = np.where(fixed, self._known, np.tanh(2 * soft)).astype(np.float32)
+            factors = _solve(gram, around.T @ decided.reshape(-1), hold, plain)
+            soft = (around @ factors).reshape(side, side)
+        self._soft = soft
+        return soft
+
+    def _cancel(self, soft: Modules, seen: list[Modules], fixed: Modules) -> Modules:
+        """Soft values less what the neighbours, as they were decided, leave of themselves in each module.
+
+        What an equaliser must weigh against noise, this does not: it is better by half where most neighbours
+        are known, and worse where they are wrong.
+        """
+        side = self.grid.side
+        for _ in range(2):
+            decided = np.where(fixed, self._known, np.tanh(2 * soft)).astype(np.float32)
+            around = np.concatenate([_around(decided, 3), np.ones((side * side, 1), np.float32)], axis=1)
+            gram = around.T @ around
+            gained, weight = np.zeros_like(soft), 0.0
+            for values in seen:
+                spread = _solve(gram, around.T @ values.reshape(-1), 0.002)
+                gap = values - (around @ spread).reshape(side, side)
+                gained += (_around(gap, 3) @ spread[-2::-1]).reshape(side, side)
+                weight += float((spread[:-1] ** 2).sum())
+            soft = 0.5 * soft + 0.5 * (decided + gained / weight)
+        return soft
+
+    def _prove(self, soft: Modules, fixed: Modules, until: Callable[[], bool]) -> Any:
+        contrast = sum(_sample((view.contrast,), view.y, view.x)[0] for view in self._views)
+        sure = soft * np.minimum(1, contrast / np.median(contrast) * 2)
+        level, mask = read_format(sure)
+        repaired = correct(np.where(fixed, self._known * 3, sure), self.grid, level, mask, until)
+        if repaired.blocks:
+            known = np.where(self.grid.known != 0, self.grid.known, repaired.modules)
+            if repaired.whole:
+                return _read(with_format(known, level, mask))
+            self._known = known.astype(np.float32)
+        return None
+
+
+def warm() -> None:
+    """What is made once is made: the first damaged symbol need not wait for it."""
+    for version in range(10, 26):
+        grid_of(version)
+
+
+def _read(modules: Modules) -> Any:
+    """The ordinary reader's symbol of a square of modules, one pixel each; ``None`` when it is not whole."""
+    picture = np.full((len(modules) + 8, len(modules) + 8), 255, np.uint8)
+    picture[4:-4, 4:-4][modules > 0] = 0
+    symbols = zxingcpp.read_barcodes(
+        picture,
+        formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]),
+        is_pure=True,
+        try_rotate=False,
+        try_downscale=False,
+        try_invert=False,
+        text_mode=zxingcpp.TextMode.Plain,
+    )
+    return next((symbol for symbol in symbols if symbol.valid), None)
+
+
+# --- 1. Flat and even ---------------------------------------------------------------------------------------
+
+
+def _flatten(image: Image.Image, corners: Sequence[Corner], side: int) -> Modules | None:
+    """The symbol seen from above, SCALE pixels a module, with a margin; ``None`` for impossible corners."""
+    image, corners = _near(image, corners, side)
+    near, far = MARGIN * SCALE, (MARGIN + side) * SCALE
+    rows, wanted = [], []
+    for (x, y), (u, v) in zip(((near, near), (far, near), (far, far), (near, far)), corners, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+        wanted += [u, v]
+    try:
+        factors = np.linalg.solve(np.array(rows, float), np.array(wanted, float))
+    except np.linalg.LinAlgError:
+        return None
+    size = ((side + 2 * MARGIN) * SCALE,) * 2
+    module = max(abs(corners[0][0] - corners[2][0]), abs(corners[0][1] - corners[2][1])) / side
+    finer = module < SCALE * 1.2
+    flat = image.transform(
+        size,
+        Image.Transform.PERSPECTIVE,
+        tuple(factors),
+        Image.Resampling.BICUBIC if finer else Image.Resampling.BILINEAR,
+        fillcolor=128,
+    )
+    return np.asarray(flat, np.float32)
+
+
+def _near(image: Image.Image, corners: Sequence[Corner], side: int) -> tuple[Image.Image, list[Corner]]:
+    """The picture around the corners, no finer than it will be looked at: that takes noise off."""
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    length = max(max(xs) - min(xs), max(ys) - min(ys))
+    rim = length * (MARGIN + 1) / side
+    left, top = max(0, int(min(xs) - rim)), max(0, int(min(ys) - rim))
+    right, bottom = min(image.width, int(max(xs) + rim) + 1), min(image.height, int(max(ys) + rim) + 1)
+    across = [np.hypot(xs[n] - xs[n - 1], ys[n] - ys[n - 1]) for n in range(4)]
+    pixels = float(sum(across)) / 4 / side / SCALE
+    times = max(1, int(pixels))
+    if right - left < times or bottom - top < times:
+        return image, list(corners)
+    part = image.crop((left, top, right, bottom))
+    if times > 1:
+        part = part.reduce(times)
+    if pixels / times > 1.2:
+        part = part.filter(ImageFilter.BoxBlur((pixels / times - 1) / 2))
+    return part, [((x - left) / times, (y - top) / times) for x, y in corners]
+
+
+def _prepare(flat: Modules, side: int) -> _View:
+    """Evened out: darkness above that of the surroundings, in units of the surroundings' contrast."""
+    cells = len(flat) // SCALE
+    squares = flat.reshape(cells, SCALE, cells, SCALE)
+    mean = _mean(squares.mean((1, 3)), 5)
+    contrast = np.sqrt(np.maximum(_mean((squares * squares).mean((1, 3)), 5) - mean * mean, 0)) + 3
+    picture = (mean[:, None, :, None] - squares) / contrast[:, None, :, None]
+    picture = np.pad(picture.reshape(flat.shape), 1, mode="edge")
+    picture = picture[:-2] + picture[1:-1] + picture[2:]
+    picture = (picture[:, :-2] + picture[:, 1:-1] + picture[:, 2:]) / 9
+    contrast = np.kron(contrast, np.ones((SCALE, SCALE), np.float32))
+    slope_y, slope_x = np.gradient(picture)
+    middles = ((np.arange(side) + 0.5 + MARGIN) * SCALE - 0.5).astype(np.float32)
+    y, x = np.meshgrid(middles, middles, indexing="ij")
+    return _View(picture, slope_y, slope_x, contrast, y, x)
+
+
+def _mean(values: Modules, reach: int) -> Modules:
+    """The mean over a square of ``2 reach + 1``, edges repeated."""
+    width = 2 * reach + 1
+    sums = np.pad(values, ((reach + 1, reach), (reach + 1, reach)), mode="edge")
+    for axis in (0, 1):
+        sums = sums.cumsum(axis, dtype=np.float64)
+        sums = sums[width:] - sums[:-width] if axis == 0 else sums[:, width:] - sums[:, :-width]
+    return (sums / (width * width)).astype(np.float32)
+
+
+def _sample(pictures: Sequence[Modules], y: Modules, x: Modules) -> list[Modules]:
+    """The pictures' values at these places, linearly between pixels."""
+    height, width = pictures[0].shape
+    y = np.clip(y, 0, height - 1.001)
+    x = np.clip(x, 0, width - 1.001)
+    top, left = y.astype(np.int32), x.astype(np.int32)
+    down, right = y - top, x - left
+    place = top * width + left
+    both = down * right
+    out = []
+    for picture in pictures:
+        flat = picture.reshape(-1)
+        out.append(
+            flat[place] * (1 - down - right + both)
+            + flat[place + 1] * (right - both)
+            + flat[place + width] * (down - both)
+            + flat[place + width + 1] * both
+        )
+    return out
+
+
+# --- 2. Unbent by its patterns ------------------------------------------------------------------------------
+
+
+def _unbend(  # noqa: PLR0917 - places come in pairs
+    picture: Modules, grid: Grid, y: Modules, x: Modules, reach: float, breadth: float
+) -> tuple[Modules, Modules, float]:
+    """Places of the modules so that the known patterns fit, and how well they do.
+
+    reach: modules that a pattern may be displaced by. breadth: modules over which one speaks for others.
+    """
+    side = grid.side
+    found = []
+    spots = [(3, 3, 3), (3, side - 4, 3), (side - 4, 3, 3), *((*centre, 2) for centre in grid.centres)]
+    for row, column, half in spots:
+        spot = _find(picture, grid, y[row, column], x[row, column], (row, column, half), reach)
+        if spot is not None:
+            found.append((row, column, *spot))
+    if not found:
+        return y, x, 0.0
+    rows, columns, shift_y, shift_x, likeness = np.array(found, np.float32).T
+    weight = np.maximum(likeness - _PATTERN_FLOOR, 0) ** 2
+    if weight.sum() < 1e-6:
+        return y, x, float(likeness.mean())
+    # A bilinear field for the whole, and what is left of each pattern for its surroundings.
+    shifts = np.stack([shift_y, shift_x], 1)
+    basis = _bilinear(rows / side - 0.5, columns / side - 0.5)
+    for _ in range(2):
+        held = basis.T @ (basis * weight[:, None]) + 1e-3 * weight.sum() * np.eye(4, dtype=np.float32)
+        field = np.linalg.solve(held, basis.T @ (shifts * weight[:, None]))
+        rest = shifts - basis @ field
+        if breadth > 20:
+            weight = weight / (1 + (rest**2).sum(1) / (0.7 * SCALE) ** 2)
+    line = np.arange(side, dtype=np.float32)
+    down = np.exp(-((line[:, None] - rows) ** 2) / (2 * breadth**2))
+    across = np.exp(-((line[:, None] - columns) ** 2) / (2 * breadth**2))
+    total = (down * weight) @ across.T + 0.05 * float(np.median(weight[weight > 0]))
+    moved = []
+    for axis, places in enumerate((y, x)):
+        whole = (
+            _bilinear(np.repeat(line / side - 0.5, side), np.tile(line / side - 0.5, side)) @ field[:, axis]
+        )
+        near = ((down * (weight * rest[:, axis])) @ across.T) / total
+        moved.append((places + whole.reshape(side, side) + near).astype(np.float32))
+    return moved[0], moved[1], float(likeness.mean())
+
+
+def _bilinear(y: Modules, x: Modules) -> Modules:
+    return np.stack([np.ones_like(y), y, x, y * x], 1).astype(np.float32)
+
+
+def _find(  # noqa: PLR0917 - places come in pairs
+    picture: Modules, grid: Grid, y: float, x: float, spot: tuple[int, int, int], reach: float
+) -> tuple[float, float, float] | None:
+    """Where a pattern lies from where it should: pixels down, pixels right, and the correlation there."""
+    row, column, half = spot
+    drawn = grid.known[row - half : row + half + 1, column - half : column + half + 1]
+    pattern = np.kron(drawn, np.ones((SCALE, SCALE))).astype(np.float32)
+    pattern -= pattern.mean()
+    pattern /= np.sqrt((pattern * pattern).sum())
+    size, steps = len(pattern), round(reach * SCALE)
+    corner_y, corner_x = y - (size - 1) / 2, x - (size - 1) / 2
+    top, left = round(float(corner_y)) - steps, round(float(corner_x)) - steps
+    length = size + 2 * steps
+    if top < 0 or left < 0 or top + length > len(picture) or left + length > len(picture):
+        return None
+    window = sliding_window_view(picture[top : top + length, left : left + length], (size, size))
+    window = window.reshape(-1, size * size)
+    mean = window.mean(1)
+    spread = np.sqrt(np.maximum((window * window).mean(1) - mean * mean, 1e-3)) * size
+    likeness = (window @ pattern.reshape(-1)) / spread
+    away = np.arange(-steps, steps + 1) / SCALE
+    far = (away[:, None] ** 2 + away[None, :] ** 2).reshape(-1)
+    best = int(np.argmax(likeness - 0.06 * far / max(reach, 1)))
+    down, right = divmod(best, 2 * steps + 1)
+    return top + down - float(corner_y), left + right - float(corner_x), float(likeness[best])
+
+
+def _agreement(view: _View, grid: Grid) -> float:
+    """How far timing pattern and version information are seen as they must be: 1 wholly, 0 by chance.
+
+    Finder and alignment patterns are left out: they were looked for, and something is always found.
+    """
+    plain = grid.known.astype(np.float32)
+    side = grid.side
+    for row, column in ((0, 0), (0, side - 9), (side - 9, 0)):
+        plain[row : row + 9, column : column + 9] = 0
+    for row, column in grid.centres:
+        plain[row - 2 : row + 3, column - 2 : column + 3] = 0
+    likely = _sample((view.picture,), view.y, view.x)[0] * plain
+    return float(likely.sum() / (np.abs(likely).sum() + 1e-6))
+
+
+# --- 3. and 4. Equalised, and pulled to fit -----------------------------------------------------------------
+
+
+def _around(values: Modules, reach: int) -> Modules:
+    """For each module the values of the square around it."""
+    width = 2 * reach + 1
+    window = sliding_window_view(np.pad(values, reach, mode="edge"), (width, width))
+    return window.reshape(values.size, width * width)
+
+
+def _solve(gram: Modules, wanted: Modules, hold: float, plain: Modules | None = None) -> Modules:
+    """Least squares, held to ``plain`` (nothing when ``None``) by a share of the mean of the diagonal."""
+    size = len(gram)
+    weight = hold * float(np.trace(gram)) / size
+    if plain is not None:
+        wanted = wanted + weight * plain
+    return np.linalg.solve(gram + weight * np.eye(size, dtype=gram.dtype), wanted).astype(np.float32)
+
+
+def _pull(view: _View, seen: Sequence[Modules], decided: Modules, weight: Modules, window: int) -> None:
+    """Move the view's places to where the decisions, blurred as the view is, agree with what is seen."""
+    values, slope_y, slope_x = seen
+    side = len(values)
+    around = np.concatenate([_around(decided, 2), np.ones((side * side, 1), np.float32)], axis=1)
+    factors = _solve(around.T @ around, around.T @ values.reshape(-1), 0.005)
+    gap = (around @ factors).reshape(side, side) - values
+    heavy_y, heavy_x = weight * slope_y, weight * slope_x
+    yy, xx, xy = (
+        _mean(product, window) for product in (heavy_y * slope_y, heavy_x * slope_x, heavy_y * slope_x)
+    )
+    gap_y, gap_x = _mean(heavy_y * gap, window), _mean(heavy_x * gap, window)
+    # Both held still a little, and both moved further than one step asks: decisions pull to where they were.
+    hold = 0.05 * float((yy + xx).mean())
+    scale = 1.6 / ((yy + hold) * (xx + hold) - xy * xy)
+    limit = 0.4 * SCALE
+    view.y += np.clip(((xx + hold) * gap_y - xy * gap_x) * scale, -limit, limit)
+    view.x += np.clip(((yy + hold) * gap_x - xy * gap_y) * scale, -limit, limit)
+    middles = ((np.arange(side) + 0.5 + MARGIN) * SCALE - 0.5).astype(np.float32)
+    smooth = max(1, window // 3)
+    view.y = middles[:, None] + _mean(view.y - middles[:, None], smooth)
+    view.x = middles[None, :] + _mean(view.x - middles[None, :], smooth)
