@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# T=path and K=pattern choose tests; N and SECONDS bound the long runs; ONCE=1 runs the demo's cast once.
+# T=path and K=pattern choose tests; N and SECONDS bound the long runs; ONCE=1 runs the demo's cast once;
+# QUICK, PARTS, FRAMES and TOOLS are the bench's.
 T ?= tests
 K ?=
 N ?= 1000000
@@ -17,6 +18,10 @@ JOBS ?= 2
 KILLS ?= 2000
 CUTS ?= 200
 ONCE ?=
+QUICK ?=
+PARTS ?=
+FRAMES ?=
+TOOLS ?=
 
 .PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash fleet bench-trust bench-rules scenarios fuzz wheel clean browser webserver lock
 
@@ -105,8 +110,8 @@ TOOL := PYTHONPATH=tests $(BIN)/python
 interop: $(VENV)/.dev ## the published vectors, every suite; writes the tables of docs/interop.md
 	@$(BIN)/python tests/interop.py
 
-bench: $(VENV)/.dev ## medians of each step, and the chain against a bare signature check
-	@$(TOOL) -m bench.steps --json build/bench.json
+bench: $(VENV)/.dev ## all that is fast or slow here, with goals and plots (QUICK=1, PARTS="reading chain", FRAMES=folder, SEED=1)
+	@$(TOOL) -m bench $(if $(QUICK),--quick) $(if $(FRAMES),--frames $(FRAMES)) $(if $(TOOLS),--tools $(TOOLS)) --seed $(SEED) $(PARTS)
 
 attacks: $(VENV)/.dev ## every attack on the trust of a unit, as a story
 	@$(TOOL) -m attacks
@@ -134,6 +139,7 @@ fuzz: $(VENV)/.dev ## hostile texts, containers, documents and pictures (N=10000
 
 ci: lint types scenarios wheel ## what .ci/run calls
 
+ci-full: QUICK = 1
 ci-full: ci interop bench fuzz ## everything that is too slow for every change
 	@$(MAKE) --no-print-directory demo ONCE=1
 

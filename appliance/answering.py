@@ -13,22 +13,23 @@ The rules this module keeps:
 
     answering = Answering(voice, hub, config=GateConfig(), site=context, zone=zone)
     answering.hear(basis)
-    answering.see(frame, basis)                  # reads, judges, shows
+    answering.see(sight, basis)                  # judges what is new, shows it
     answering.settle(unfit, sees=True)           # a result has its time; then READY, or OUT
 """
 
 from __future__ import annotations
 
 import logging
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
-from typing import Any, assert_never
+from time import perf_counter_ns
+from typing import assert_never
 
 from appliance.assembly import Assembly, Mixed, Waiting, Whole, part_in
-from appliance.camera import Frame
 from appliance.config import GateConfig
+from appliance.eyes import Sight
 from appliance.inview import InView
 from appliance.judging import Basis, judge
 from appliance.kiosk import taps
@@ -39,7 +40,7 @@ from appliance.kiosk.why import why_facts
 from appliance.scanner import Look, Sighting, Watch
 from appliance.session import Held, Session, assessed_anew, judged_together, judged_until
 from appliance.signals import Signal
-from appliance.timings import Timings
+from appliance.timings import Timings, steps_of
 from appliance.voice import Voice
 from verifier.policy.bundle import RuleBundle
 from verifier.policy.context import Context, Profile
@@ -56,7 +57,7 @@ LONGEST_HOLD_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One verdict with what it took: microseconds by step, and from the frame to the lamp as ``total``.
+    """One verdict with what it took: microseconds by step, as :data:`appliance.timings.STEPS` has them.
 
     training: it was given by test keys, and counts for nothing. again: the same codes were judged anew.
     """
@@ -100,20 +101,20 @@ class _JudgedBy:
 
 @dataclass(slots=True)
 class _Taken:
-    """How an answer came: microseconds so far, when its frame was taken, the codes, how many results are new,
-    and since when a result stands that is judged anew.
+    """How an answer came: what its frame showed, microseconds of judging, the codes, how many results are
+    new, and since when a result stands that is judged anew.
     """
 
-    micros: dict[str, int]
-    frame: float | None = None
+    sight: Sight | None = None
+    micros: Counter[str] = field(default_factory=Counter)
     marks: frozenset[bytes] = frozenset()
     counted: int = 1
     since: float | None = None
 
 
 class Answering:
-    """One desk. site: what is known of every journey here. read: finds the codes of a picture. on_answer: is
-    told each answer after lamp and page.
+    """One desk. site: what is known of every journey here. on_answer: is told each answer, after lamp and
+    page.
     """
 
     def __init__(
@@ -126,12 +127,11 @@ class Answering:
         zone: tzinfo,
         phone: str,
         monotonic: Callable[[], float],
-        read: Callable[[Any], Look],
         on_answer: Callable[[Answer], None] | None,
     ) -> None:
         self._voice, self._hub, self._config = voice, hub, config
         self._zone, self._phone = zone, phone
-        self._monotonic, self._read, self._on_answer = monotonic, read, on_answer
+        self._monotonic, self._on_answer = monotonic, on_answer
         self._watch = self._new_watch()
         self._assembly = Assembly(config.parts_s)
         self._view = InView(lasts_s=hub.clear_s)
@@ -152,12 +152,10 @@ class Answering:
 
     # --- What is before the camera ----------------------------------------------------------------------
 
-    def see(self, frame: Frame, basis: Basis) -> None:
+    def see(self, sight: Sight, basis: Basis) -> None:
         """What is new in a frame, judged and shown."""
-        before = time.perf_counter_ns()
-        found = self._read(frame.luma)
-        micros = {"picture": (time.perf_counter_ns() - before) // 1000}
-        sighting = self._watch.see(found, frame.taken)
+        found = sight.look
+        sighting = self._watch.see(found, sight.at)
         codes = [
             (scan.payload, frozenset((scan.mark,))) for scan in sighting.scans if not part_in(scan.payload)
         ]
@@ -165,11 +163,16 @@ class Answering:
         in_view = {code.mark for code in found.codes}
         if isinstance(gathered, Whole):
             codes.append((gathered.text, gathered.marks))
+        micros: Counter[str] = Counter()  # of all codes together
         new: list[Held] = []
         strange: list[tuple[Verdict, frozenset[bytes]]] = []
         for payload, marks in codes:
+            known = self._just_judged(marks, basis)
+            if known is not None:
+                new.append(known)
+                continue
             judgement = judge(payload, basis)
-            micros |= judgement.micros
+            micros.update(judgement.micros)
             if judgement.verdict.state is State.RESCAN:
                 strange.append((judgement.verdict, marks))
             else:
@@ -179,26 +182,37 @@ class Answering:
             if new:
                 self._assembly.forget()  # another code is another traveller
             counted = sum(any(each in new for each in person) for person in people)
-            self._answer(people, basis, _Taken(micros, frame.taken, counted=counted))
+            self._answer(people, basis, _Taken(sight, micros, counted=counted))
             gathered = None
         # A web link beside the certificate that is being shown, or gathered, takes nothing away.
         elif strange and not in_view & (self._shown.marks | self._assembly.marks):
             self._assembly.forget()
             verdict, marks = strange[0]
-            self._present(verdict, _Taken(micros, frame.taken, marks))
+            self._present(verdict, _Taken(sight, micros, marks))
             gathered = None
         stands = self._shown.signal is not Signal.RESCAN and bool(in_view & self._shown.marks)
         if isinstance(gathered, Mixed) and not stands:
             mixed = without_code(Reason.INCOMPLETE, "parts of two codes in view")
-            self._present(mixed, _Taken(micros, frame.taken))
+            self._present(mixed, _Taken(sight, micros))
         elif isinstance(gathered, Waiting) and not stands:
             self._shown.until, self._shown.marks = 0.0, frozenset()  # the next traveller's code has begun
         elif sighting.unreadable:
-            self._present(without_code(Reason.UNREADABLE), _Taken(micros, frame.taken))
+            self._present(without_code(Reason.UNREADABLE), _Taken(sight, micros))
         shown = self._shown
         seen = [at for mark in shown.marks if (at := self._watch.last_seen(mark)) is not None]
         if seen:
             shown.until = min(max(seen) + self._config.hold_s, shown.since + LONGEST_HOLD_S)
+
+    def _just_judged(self, marks: frozenset[bytes], basis: Basis) -> Held | None:
+        """What was proven of this code a moment ago, for whoever stands here, by the same list and clock.
+
+        A code that was out of view for longer than it may flicker is one more result, judged by the rules of
+        now; its signature is what it was. It is forgotten with the session.
+        """
+        if self._judged_by is None or self._judged_by.trust is not basis.trust:
+            return None
+        held = (each for each in self.session.held if each.marks == marks)
+        return next((each for each in held if each.assessment.clock is basis.clock), None)
 
     def _known(self, mark: bytes) -> bool:
         return self._watch.last_seen(mark) is not None
@@ -223,12 +237,12 @@ class Answering:
         """Say that a part is missing, once the next one took too long and nothing else stands on the lamp."""
         late = self._assembly.expired(self._monotonic())
         if late is not None and self._shown.waiting is not None:
-            self._present(without_code(Reason.INCOMPLETE, str(late)), _Taken({}))
+            self._present(without_code(Reason.INCOMPLETE, str(late)), _Taken())
 
     def _answer(self, people: Sequence[Sequence[Held]], basis: Basis, taken: _Taken) -> None:
         """One person's certificates, with what they have shown before; or a list of several persons."""
         taken.marks = frozenset(mark for person in people for each in person for mark in each.marks)
-        before = time.perf_counter_ns()
+        before = perf_counter_ns()
         if len(people) == 1 and people[0][-1].holder is not None:
             self.session.take(people[0], self._monotonic())
             verdicts = [self.session.answer(basis)]
@@ -236,7 +250,7 @@ class Answering:
             self.session.end()  # several persons, or one of whom nothing is proven
             basis = replace(basis, context=self.session.resting)
             verdicts = [judged_together(person, basis) for person in people]
-        taken.micros["rules"] = (time.perf_counter_ns() - before) // 1000
+        taken.micros["rules"] += (perf_counter_ns() - before) // 1000
         self._present_all(verdicts, basis, taken)
 
     # --- Taps, and rules that change --------------------------------------------------------------------
@@ -279,7 +293,7 @@ class Answering:
                 self.session.no_certificate(now)
                 self._judge_anew(basis, counted=counted)
             case taps.Unread(what):
-                self._present(without_code(Reason.IDENTITY_UNREAD, what), _Taken({}))
+                self._present(without_code(Reason.IDENTITY_UNREAD, what), _Taken())
             case taps.Stay():
                 self.session.stay(now)
                 self._hub.stay()
@@ -304,7 +318,7 @@ class Answering:
         verdict = self.session.answer_anew(basis)
         if any(found.code is Reason.EXEMPT_ROLE for found in verdict.reasons):
             talk.info("exempt by role: %s", self.session.context.role)
-        taken = _Taken({}, counted=counted)
+        taken = _Taken(counted=counted)
         if self._shown.gists:
             taken.marks, taken.since = self._shown.marks, self._shown.since
         self._present_all([verdict], basis, taken)
@@ -326,7 +340,7 @@ class Answering:
             return
         self._judged_by = _JudgedBy.of(basis, verdicts)
         if tuple(_gist(each) for each in verdicts) != shown.gists:
-            self._present_all(verdicts, basis, _Taken({}, marks=shown.marks, counted=0, since=shown.since))
+            self._present_all(verdicts, basis, _Taken(marks=shown.marks, counted=0, since=shown.since))
 
     def _look_again(self) -> None:
         """A result stands and nobody is known here any more: a code that is still held up is read anew."""
@@ -370,11 +384,12 @@ class Answering:
         taken: _Taken,
         why: Callable[[], Facts] | None = None,
     ) -> None:
-        """Lamp, then page."""
+        """The lamp first, the page next; then whoever keeps a record of answers (``on_answer``): what stands
+        on a card or goes through a pipe may take its time.
+        """
         signal = Signal(facts["signal"])
-        taken.micros["lamp"], lit = self._voice.show(signal, facts, result=taken.counted, why=why)
-        if taken.frame is not None:
-            taken.micros["total"] = int((lit - taken.frame) * 1_000_000)
+        spoken = self._voice.show(signal, facts, result=taken.counted, why=why)
+        micros = steps_of(taken.sight, taken.micros, spoken)
         now = self._monotonic()
         self._shown = _Shown(
             signal,
@@ -386,10 +401,10 @@ class Answering:
         )
         training = self._hub.training
         if not training and taken.counted:
-            self.timings.add(taken.micros)
+            self.timings.add(micros)
         if self._on_answer is not None:
             for verdict in verdicts:
-                self._on_answer(Answer(verdict, taken.micros, training, again=not taken.counted))
+                self._on_answer(Answer(verdict, micros, training, again=not taken.counted))
 
     def settle(self, unfit: Sequence[Finding], *, sees: bool) -> None:
         """A result has its time; then the unit is ready, or says that it is not. sees: there was a frame."""

@@ -56,7 +56,28 @@ class CameraConfig:
     )
     height: int = _key(720, "Pixels.", low=120, high=3072)
     fps: int = _key(
-        30, "Frames a second that are asked of the camera; more of them cap the exposure.", low=1, high=120
+        60,
+        "Frames a second that are asked of the camera; it gives what it can. Most of what passes between a "
+        "code and its answer is waiting for the camera, and at 60 that is half of what it is at 30. Pictures "
+        "of `files` stand still and are given at most 30 times.",
+        low=1,
+        high=120,
+    )
+    exposure_ms: float = _key(
+        8.0,
+        "picamera2: milliseconds that a frame is exposed at most; gain does the rest. A code that is smeared "
+        "by one of its modules reads as if it stood still, one that is smeared by 1.7 is lost: at 0.67 mm a "
+        "module (a code of 6 cm) and a hand at 100 mm/s, 8 ms are 1.2 modules. Shorter for small codes and "
+        "quick hands, longer where it is dark and the picture noisy; never longer than a frame.",
+        low=0.1,
+        high=100,
+    )
+    focus: str = _key(
+        "near",
+        "picamera2, for a sensor whose lens moves: `near` locks it at 5 dioptres, 20 cm from the lens, where "
+        "a code of 6 cm has three pixels a module; a number in quotes locks it at so many dioptres, 100/cm. "
+        "`auto` lets it search among near things; a lens that searches is out of focus while it does, and an "
+        "empty desk sends it to the wall.",
     )
     format: str = _key(
         "auto",
@@ -78,10 +99,15 @@ class CameraConfig:
         3.0, "Seconds without a frame until the unit is OUT `CAMERA_DOWN`.", low=0.2, high=60
     )
 
+    @property
+    def dioptres(self) -> float | None:
+        """Where the lens is locked; ``None``: it focuses by itself."""
+        return None if self.focus == "auto" else 5.0 if self.focus == "near" else float(self.focus)
+
 
 @dataclass(frozen=True, slots=True)
 class LampConfig:
-    """The four lenses, and how their pins are driven."""
+    """The four lenses, the light on the document, and how their pins are driven."""
 
     factory: str = _key(
         "auto",
@@ -100,7 +126,14 @@ class LampConfig:
     green: int = _key(22, "BCM number of the green lens (header pin 15).", low=0, high=53)
     amber: int = _key(27, "BCM number of the amber lens (header pin 13).", low=0, high=53)
     red: int = _key(23, "BCM number of the red lens (header pin 16).", low=0, high=53)
-    active_high: bool = _key(True, "false when a lens lights at a low level.")
+    active_high: bool = _key(True, "false when a lens, or the light on the document, lights at a low level.")
+    illumination: int = _key(
+        -1,
+        "BCM number of an LED beside the camera that lights the document where it is dark, and only while "
+        "something moves there; -1: none. It is no lens of the lamp, and says nothing.",
+        low=-1,
+        high=53,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,11 +374,19 @@ def _contradictions(config: Config, name: str) -> list[str]:
     """What is wrong only when keys are held together."""
     lamp, found = config.lamp, []
     pins = {"red": lamp.red, "amber": lamp.amber, "green": lamp.green, "white": lamp.white}
+    if lamp.illumination >= 0:
+        pins["illumination"] = lamp.illumination
     for lens, pin in pins.items():
         same = [other for other, its in pins.items() if its == pin and other < lens]
         found += [
             f"{name}: [lamp] {lens} and {other} are the same pin {pin}; give each its own" for other in same
         ]
+    longest = 1000 / config.camera.fps
+    if config.camera.exposure_ms > longest:
+        found.append(
+            f"{name}: [camera] exposure_ms {config.camera.exposure_ms:g} is longer than a frame at fps "
+            f"{config.camera.fps}, {longest:.1f} ms; lower one of them"
+        )
     if config.camera.kind == "files" and not config.camera.path:
         found.append(f'{name}: [camera] kind "files" needs a path: a folder of pictures, or a video')
     if bool(config.rules.post) != bool(config.rules.order_key):
@@ -413,6 +454,10 @@ def _wrong(key: Field[Any], value: Any) -> str | None:
         return f"a short name is expected, not {value!r}"
     if key.name == "phone" and value and not _PHONE.fullmatch(value):
         return f'"{value}" is no telephone number, as "+84 24 3768 0000" is'
+    if key.name == "focus" and value not in ("auto", "near") and not _DIOPTRES.fullmatch(value):
+        return (
+            f'"{value}" is neither "auto" nor "near" nor a number of dioptres up to 20, as "5" for 20 cm is'
+        )
     if key.name == "revision" and value and not re.fullmatch(r"[0-9a-fA-F]{4,8}", value):
         return f'"{value}" is no revision in hexadecimal, as "c03114" is'
     return None
@@ -429,6 +474,8 @@ def _none_yet(known: Any) -> str:
 
 # Digits with what people put between them; a word for an extension may follow.
 _PHONE = re.compile(r"\+?[0-9(][0-9 ()./-]{1,30}( ?[a-z.]{1,5} ?[0-9]{1,6})?")
+# A lens at 20 dioptres is sharp at 5 cm, nearer than a document is held; 0 is far away.
+_DIOPTRES = re.compile(r"(1?[0-9]|20)(\.[0-9]{1,2})?")
 _HEADER = re.compile(r"\s*\[\s*([A-Za-z0-9_-]+)\s*\]")
 
 

@@ -1,22 +1,24 @@
-"""The gate: from a Frame to the lamp, round after round.
+"""The gate: from what the eyes see to the lamp, round after round.
 
 The rules this module keeps:
 
 * The lamp answers first, the page next; both show one signal.
 * Whatever goes wrong here is OUT, and never a colour that speaks about a document. Each cause ends by itself
   when it is gone: the camera is opened again, the store is read again, the clock is asked again.
-* A loop that makes no progress loses the lamp: a watchdog takes it to OUT.
+* A loop that makes no progress, or a reader that hangs, loses the lamp: a watchdog takes it to OUT.
 * In training the page's hub says so, and nothing is counted: no result, and no time of one.
 * Of an exception only its kind and its place in the code are written down; its text may hold a Holder.
 
     gate = Gate(open_camera=…, open_trust=…, lamp=lamp, hub=hub)
     gate.run(stop)                   # until the event is set; the lamp is dark after lamp.close()
 
-What a code or a tap is answered stands in :mod:`appliance.answering`.
+Frames are fetched and read beside this loop, in :mod:`appliance.eyes`; what a code or a tap is answered
+stands in :mod:`appliance.answering`.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import logging
 import threading
@@ -32,6 +34,7 @@ from appliance.camera import Camera
 from appliance.clock_watch import ClockWatch
 from appliance.config import GateConfig
 from appliance.errors import place_of
+from appliance.eyes import Counts, Eyes
 from appliance.judging import Basis
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.journey import TELLABLE, offered
@@ -39,7 +42,7 @@ from appliance.kiosk.plain import Facts
 from appliance.kiosk.standing import of_standing
 from appliance.scanner import Look, look
 from appliance.signals import Signal
-from appliance.supply import CameraSupply, Snapshot, TrustSource, TrustSupply, pause_after
+from appliance.supply import READ_S, CameraSupply, Snapshot, TrustSource, TrustSupply, pause_after
 from appliance.timings import Timings
 from appliance.voice import Shows, StalledError, Voice
 from trustsync import timesources
@@ -48,7 +51,7 @@ from verifier.clocks import Reading, clock_state, reckoned
 from verifier.policy.bundle import RuleBundle
 from verifier.policy.context import DEFAULT, Context, Profile
 from verifier.reasons import Finding, Reason, finding, worst_first
-from verifier.trust import ClockState, ListState
+from verifier.trust import ClockState, ListState, TrustList
 
 __all__ = ["Answer", "Gate", "Shows"]
 
@@ -56,6 +59,7 @@ talk = logging.getLogger("vaxgate.gate")
 
 # Names the run of the machine where the clock is given by hand.
 _BY_HAND = "by hand"
+STALLED_S = 0.1  # between two looks whether what hung goes on
 
 
 class Gate:
@@ -65,7 +69,7 @@ class Gate:
     aware instant, held against ``monotonic``; ``None``: the machine's own. phone: whom the page says to call
     when the list is out of date. on_answer: is told each answer after lamp and page (statistics, the demo).
     context: what is known of every journey here. orders: of this post, asked each round; the same tuple for
-    as long as nothing changed.
+    as long as nothing changed. read: finds the codes of a picture, in several threads at once.
     """
 
     def __init__(
@@ -86,7 +90,9 @@ class Gate:
         context: Context = DEFAULT,
         orders: Callable[[], tuple[RuleBundle, ...]] = tuple,
     ) -> None:
-        self._frames = CameraSupply(open_camera, down_s=down_s, monotonic=monotonic)
+        self._eyes = Eyes(
+            CameraSupply(open_camera, down_s=down_s, monotonic=monotonic), read, monotonic=monotonic
+        )
         self._trust = TrustSupply(open_trust, monotonic=monotonic)
         self._orders = orders
         self._hub = hub
@@ -106,7 +112,6 @@ class Gate:
             zone=self._zone,
             phone=phone,
             monotonic=monotonic,
-            read=read,
             on_answer=on_answer,
         )
         self._basis: Basis | None = None
@@ -127,6 +132,11 @@ class Gate:
         """What answers took."""
         return self._desk.timings
 
+    @property
+    def counts(self) -> Counts:
+        """Frames so far."""
+        return self._eyes.counts
+
     # --- The loop -------------------------------------------------------------------------------------------
 
     def run(self, stop: threading.Event) -> None:
@@ -136,23 +146,34 @@ class Gate:
             target=self._voice.guard, args=(ended, self._config.watchdog_s), name="watchdog", daemon=True
         )
         watchdog.start()
+        settled: TrustList | None = None
         try:
+            self._eyes.start()
             while not stop.is_set():
                 pause = self.step()
+                if self._basis is not None and self._basis.trust is not settled:
+                    settled = self._basis.trust
+                    _leave_to_stay()
                 if pause:
                     stop.wait(pause)
         finally:
             ended.set()
             watchdog.join(timeout=5)
             self._desk.leave_behind()
-            self._frames.close()
+            self._eyes.close()
             self._trust.close()
+            gc.unfreeze()
 
     def step(self) -> float:
         """One round. Returns seconds to pause before the next one; never raises."""
         try:
-            if self._voice.progress():
+            if self._voice.progress(self._eyes.since):
                 self._desk.forget()
+                self._eyes.forget()
+            elif self._voice.stalled:
+                return STALLED_S  # what hangs is beside the loop: nothing is shown until it is over
+            elif self._fault_now:
+                self._eyes.forget()  # what was seen before the pause
             pause = self._round()
             self._fault_now = False
             self._faults = max(0, self._faults - 1) if not pause else self._faults
@@ -176,12 +197,12 @@ class Gate:
         if snapshot is not None:
             known = self._clock_watch.see(reading, snapshot.clock)
             now, clock = reckoned(reading, known), clock_state(reading, known)
-        # 2. What it sees.
-        frame = self._frames.frame()
-        # 3. Whether it may judge.
-        unfit = self._causes(snapshot, now, clock)
-        self._unfit = worst_first(unfit)
+        orders = self._orders()
         self._stand(snapshot, now, clock)
+        # 2. What it sees. All that can be done before is done before: from here on an answer is waited for.
+        sight = self._eyes.next(READ_S)
+        # 3. Whether it may judge.
+        self._unfit = worst_first(self._causes(snapshot, now, clock))
         if self._voice.lamp_fault:
             # Lamp and page say one thing: what stood there is gone, and the unit begins anew.
             self._desk.forget()
@@ -193,7 +214,7 @@ class Gate:
             self._basis = None
             self._desk.look_away()
             self._out(self._unfit)
-            return 0.0 if frame is not None else 0.1
+            return 0.0 if sight is not None else 0.1
         basis = self._basis = Basis(
             trust=snapshot.trust,
             bundles=snapshot.bundles,
@@ -202,18 +223,18 @@ class Gate:
             floor=snapshot.floor,
             zone=self._zone,
             context=self._desk.session.resting,
-            orders=self._orders(),
+            orders=orders,
         )
         # 4. What was tapped.
         self._desk.hear(basis)
-        # 5. What is new in the frame, judged; a list that is out of date may still say FAIL.
+        # 5. What is new in a frame, judged; a list that is out of date may still say FAIL.
         self._desk.give_up_waiting()
-        if frame is not None:
-            self._desk.see(frame, basis)
+        if sight is not None:
+            self._desk.see(sight, basis)
         # 6. What stands, judged anew where other rules or another list are in force.
         self._desk.keep_up(basis)
         # 7. A result has its time; then the unit is ready, or says that it is not.
-        self._desk.settle(self._unfit, sees=frame is not None)
+        self._desk.settle(self._unfit, sees=sight is not None)
         return 0.0
 
     def _causes(self, snapshot: Snapshot | None, now: datetime, clock: ClockState | None) -> list[Finding]:
@@ -224,7 +245,7 @@ class Gate:
             causes.append(finding(Reason.CLOCK_UNSURE, "the clock is behind signed time, or was set back"))
         elif snapshot is not None and snapshot.trust.state(now, clock) is ListState.EXPIRED:
             causes += list_findings(snapshot.trust, now, snapshot.trust.state(now, clock))
-        if self._frames.down:
+        if self._eyes.down:
             causes.append(finding(Reason.CAMERA_DOWN))
         return causes
 
@@ -274,9 +295,21 @@ class Gate:
             "reasons": causes,
             "list": self._standing["list"],
             "clock": self._standing["clock"] and self._standing["clock"]["state"],
-            "camera": "down" if self._frames.down else "ok",
+            "camera": "down" if self._eyes.down else "ok",
             "storage": "ok" if fault is None else storage[fault.code],
             "lamp": "down" if self._voice.lamp_down else "ok",
             "version": self._version,
             "micros": self.timings.percentiles(),
+            "frames": self.counts.as_json(),
         }
+
+
+def _leave_to_stay() -> None:
+    """Take all that exists now, a trust list in force among it, out of the collector's rounds.
+
+    Otherwise each full collection walks through every key and module, tens of milliseconds that may fall into
+    a verdict. What was replaced by another list is collected first.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -13,6 +13,8 @@
 In training the three answers about a document blink, 0.25 s on, 0.25 s off: a green that blinks lets nobody
 in. The other signals say nothing about a document and stay as they are.
 
+An LED that lights the document is no lens, and is wired apart: :mod:`appliance.illumination`.
+
 The long leg (anode) goes to the resistor and the GPIO, the short leg (cathode) to ground; lenses are mounted
 from the top: red, amber, green, white. With ``active_high = false`` the LED stands between 3.3 V (pin 17)
 and the GPIO, and a low level lights it.
@@ -133,6 +135,14 @@ class Lamp:
         self.fault: str | None = None
         self._player = threading.Thread(target=self._play, name="lamp", daemon=True)
         self._player.start()
+
+    @property
+    def pins(self) -> Any:
+        """The pin factory, for what else is on the same board; it is closed with the lamp.
+
+        gpiozero's factories of one machine share their pins: to close a second one would close the lamp's.
+        """
+        return self._factory
 
     @property
     def signal(self) -> Signal | None:
@@ -339,8 +349,9 @@ class _RecordingFactory(MockFactory):  # type: ignore[misc]  # gpiozero has no t
         self._names, self._active_high, self._timeline = names, active_high, timeline
 
     def noted(self, name: str, value: float) -> None:
-        level = value if self._active_high else 1 - value
-        self._timeline.append(Change(time.monotonic(), self._names[name], level))
+        if name in self._names:  # what else is on the board is no lens
+            level = value if self._active_high else 1 - value
+            self._timeline.append(Change(time.monotonic(), self._names[name], level))
 
 
 class MockLamp(Lamp):

@@ -14,6 +14,7 @@ The rules this module keeps:
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +25,10 @@ from appliance.picture import Luma
 
 if TYPE_CHECKING:
     from appliance.restoring import Restoration
+
+# One thread: the matrices are small, and threads that wait for each other make a step thirty times as long.
+# Said before NumPy is loaded, which picamera2 does when the camera is opened.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # A damaged symbol that was not in view for so long has gone.
 GONE_S: Final = 0.6

@@ -47,14 +47,17 @@ from appliance.picture import Luma
 DEADLINE_S: Final = 0.020
 # A scene that does not move is looked at again after this many seconds.
 STILL_S: Final = 0.5
+# Whether it moves is told by one pixel in so many, each way: the smallest symbol that can be read and holds a
+# certificate has some fifty of them. Four times as many would cost twice as much.
+THIN: Final = 16
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Before:
     """What is known from the frames before this one. A value: each frame makes the next.
 
-    number: of frames that were looked at. thumb: every 64th pixel of the last of them. looked: when that was,
-    in seconds. found: what it showed.
+    number: of frames that were looked at. thumb: every 256th pixel of the last of them. looked: when that
+    was, in seconds. found: what it showed.
     """
 
     number: int = 0
@@ -130,7 +133,8 @@ def _region(luma: Luma, place: Place, formats: Any) -> Found:
     height, width = luma.shape or (0, 0)
     reach = int(place.side * 0.75) + 8
     left, top = max(0, int(place.x) - reach), max(0, int(place.y) - reach)
-    right, bottom = min(width, int(place.x) + reach), min(height, int(place.y) + reach)
+    # A view must end a whole row before its memory does: without the last row it always can.
+    right, bottom = min(width, int(place.x) + reach), min(height - 1, int(place.y) + reach)
     if right - left < 16 or bottom - top < 16 or (right - left) * (bottom - top) > 0.7 * width * height:
         return Found()
     flat: Any = luma.cast("B")[top * width + left :]
@@ -141,15 +145,16 @@ def _region(luma: Luma, place: Place, formats: Any) -> Found:
 
 def _thumb(luma: Luma) -> Image.Image:
     height, width = luma.shape or (0, 0)
-    return shared(luma).resize((max(1, width // 8), max(1, height // 8)), Image.Resampling.NEAREST)
+    return shared(luma).resize((max(1, width // THIN), max(1, height // THIN)), Image.Resampling.NEAREST)
 
 
 def _still(one: Image.Image, other: Image.Image) -> bool:
     """Whether nothing moved between two thumbs: next to no pixel differs by more than a camera's noise."""
     if one.size != other.size:
         return False
-    counts = ImageChops.difference(one, other).histogram()
-    return sum(counts[24:]) * 400 <= one.width * one.height
+    difference = ImageChops.difference(one, other)
+    most: Any = difference.getextrema()[1]
+    return most < 24 or sum(difference.histogram()[24:]) * 400 <= one.width * one.height
 
 
 def look(luma: Luma, *, data_matrix: bool = False) -> Look:

@@ -29,13 +29,9 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-
-# One thread: the matrices are small, and a second thread would only keep buffers.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import zxingcpp

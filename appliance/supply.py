@@ -164,6 +164,11 @@ class CameraSupply:
             self._lose(f"no frame for {self._down_s:g} s")
         return frame
 
+    @property
+    def opened(self) -> bool:
+        """Whether there is a camera to read from."""
+        return self._camera is not None
+
     def _lose(self, why: str) -> None:
         if not self.down:
             talk.error("camera down: %s", why)

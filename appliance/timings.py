@@ -1,32 +1,65 @@
-"""How long the steps of the last verdicts took.
+"""How long the steps of the last verdicts took, from the frame to the page.
 
-timings = Timings()
-timings.add({"picture": 1400, "verify": 520})
-timings.percentiles()            # {"picture": {"p50": 1400, …}, …}
+The rules this module keeps:
+
+* The steps up to the lamp follow each other without a gap: together they are ``total``.
+* Numbers alone are kept, of the last verdicts; nothing says whose they were.
+
+    timings = Timings()
+    timings.add(steps_of(sight, judged, spoken))     # {"wait": 90, "picture": 900, …, "total": 1400, …}
+    timings.percentiles()                            # {"wait": {"p50": 90, …}, …}
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from appliance.eyes import Sight
+    from appliance.voice import Spoken
+
+# In their order: the frame waits for a reader; it is read; its look goes to the loop, which tells what is new
+# in it and how to say the answer; the text is opened, verified, judged; the lamp is lit. ``total`` is all of
+# these. The page is told after that.
+STEPS = ("wait", "picture", "hand", "decode", "verify", "rules", "lamp", "total", "page")
 
 KEPT = 512  # verdicts
+
+
+def steps_of(sight: Sight | None, judged: Mapping[str, int], spoken: Spoken) -> dict[str, int]:
+    """Microseconds by step of one answer.
+
+    sight: ``None`` where no frame led to it (a tap): then it has no ``total``. judged: of judging its codes.
+    """
+    steps = {**judged, "lamp": _micros(spoken.lit - spoken.began), "page": _micros(spoken.shown - spoken.lit)}
+    if sight is not None:
+        steps["wait"] = _micros(sight.begun - sight.taken)
+        steps["picture"] = _micros(sight.read - sight.begun)
+        steps["hand"] = max(0, _micros(spoken.began - sight.read) - sum(judged.values()))
+        steps["total"] = _micros(spoken.lit - sight.taken)
+    return {step: steps[step] for step in STEPS if step in steps}
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)
 
 
 class Timings:
     """Microseconds by step over the last verdicts. Read from any thread."""
 
     def __init__(self) -> None:
-        self._steps: dict[str, deque[int]] = {}
+        self._steps: dict[str, deque[int]] = {step: deque(maxlen=KEPT) for step in STEPS}
 
     def add(self, micros: Mapping[str, int]) -> None:
         """Note one verdict's steps."""
         for step, took in micros.items():
-            self._steps.setdefault(step, deque(maxlen=KEPT)).append(took)
+            self._steps[step].append(took)
 
     def percentiles(self) -> dict[str, dict[str, int]]:
-        """p50, p95 and p99 of each step."""
-        return {step: percentiles(tuple(times)) for step, times in tuple(self._steps.items())}
+        """p50, p95 and p99 of each step that was made, in their order."""
+        return {step: percentiles(taken) for step, times in self._steps.items() if (taken := tuple(times))}
 
 
 def percentiles(values: tuple[int, ...]) -> dict[str, int]:

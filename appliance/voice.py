@@ -4,12 +4,12 @@ The rules this module keeps:
 
 * The lamp answers first, the page next; both show one signal. The old name is gone before the new colour is
   there.
-* A loop that makes no progress loses the lamp: a watchdog takes it to OUT, and what was on its way is
-  dropped, for its traveller may have gone.
+* A loop that makes no progress, or a reader that hangs, loses the lamp: a watchdog takes it to OUT, and what
+  was on its way is dropped, for its traveller may have gone.
 * OUT reaches the page whatever the lamp does.
 
     voice = Voice(lamp, hub, phone="", monotonic=time.monotonic)
-    voice.show(Signal.PASS, facts, result=1)          # what the lamp took, and when it was lit
+    voice.show(Signal.PASS, facts, result=1)          # when it began, when the lamp was lit, the page told
     voice.out(causes)
 """
 
@@ -19,7 +19,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from appliance.errors import place_of
 from appliance.kiosk.facts import of_findings
@@ -44,6 +44,14 @@ class StalledError(Exception):
     """The watchdog has spoken; what was on its way is not shown."""
 
 
+class Spoken(NamedTuple):
+    """When an answer was told, in seconds of the monotonic clock: begun, the lamp lit, the page told."""
+
+    began: float
+    lit: float
+    shown: float
+
+
 class Voice:
     """Every method but ``guard`` belongs to the gate's loop. phone: whom the page says to call."""
 
@@ -53,6 +61,7 @@ class Voice:
         self._lamp, self._hub, self._phone, self._monotonic = lamp, hub, phone, monotonic
         self._speaking = threading.Lock()
         self._beat = monotonic()
+        self._stalled_at = 0.0
         self._lamp_down = False
         self.stalled = False
 
@@ -66,25 +75,29 @@ class Voice:
         """Whether the lamp does not show what the page says."""
         return self._lamp_down or self.lamp_fault
 
-    def progress(self) -> bool:
-        """The loop is alive; whether the watchdog had spoken, so that it begins anew."""
+    def progress(self, since: float) -> bool:
+        """The loop is alive; whether what the watchdog spoke of is over, so that all begins anew.
+
+        since: when the oldest work that is under way anywhere was begun; now, where there is none.
+        """
         with self._speaking:
-            self._beat = self._monotonic()
-            stalled, self.stalled = self.stalled, False
-            return stalled
+            self._beat = since
+            over = self.stalled and since >= self._stalled_at
+            self.stalled = self.stalled and not over
+            return over
 
     def show(
         self, signal: Signal, facts: Facts, *, result: int = 1, why: Callable[[], Facts] | None = None
-    ) -> tuple[int, float]:
-        """A new answer: microseconds of the lamp, and when it was lit. Raises StalledError, LampError."""
-        before = time.perf_counter_ns()
+    ) -> Spoken:
+        """A new answer, to the lamp, then to the page. Raises StalledError, LampError."""
+        began = self._monotonic()
         with self._speaking:
             self._may_speak()
             self._hub.forget()
             self._lamp.show(signal, anew=True)
-            took, lit = (time.perf_counter_ns() - before) // 1000, self._monotonic()
+            lit = self._monotonic()
             self._hub.publish(facts, result=result, why=why)
-        return took, lit
+        return Spoken(began, lit, self._monotonic())
 
     def say(self, signal: Signal, facts: Facts, *, keep_last: bool = False) -> None:
         """What is no answer: ready, or waiting. Raises StalledError, LampError."""
@@ -131,7 +144,7 @@ class Voice:
             try:
                 if held and self._monotonic() - self._beat <= watchdog_s:
                     continue
-                self.stalled = True
+                self.stalled, self._stalled_at = True, self._monotonic()
                 talk.error("no progress for %g s", watchdog_s)
                 self._hub.publish(of_findings(Signal.OUT, [finding(Reason.UNIT_FAULT, "no progress")]))
                 if held:

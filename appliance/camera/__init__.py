@@ -23,7 +23,10 @@ from appliance.picture import Luma
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Frame:
-    """One picture. luma: ``(height, width)`` bytes. taken: seconds of the monotonic clock."""
+    """One picture. luma: ``(height, width)`` bytes.
+
+    taken: seconds of the monotonic clock, by the sensor's own stamp where the camera gives one.
+    """
 
     luma: Luma
     taken: float
@@ -37,6 +40,9 @@ class Camera(Protocol):
 
         Raises CameraError when the camera is gone.
         """
+
+    def describe(self) -> str:
+        """What it is and what was obtained of what was asked, in one line for a log."""
 
     def close(self) -> None:
         """Let the camera go; more than once does no harm."""

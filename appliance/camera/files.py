@@ -29,6 +29,9 @@ from appliance.picture import SUFFIXES, Luma, empty, read_luma
 
 talk = logging.getLogger("vaxgate.camera")
 
+# Pictures stand still: more frames of one in a second are work without news.
+MAX_FPS = 30
+
 
 def open_files(config: CameraConfig) -> Camera:
     """The folder or the video of this configuration. Raises CameraError when there is neither."""
@@ -41,7 +44,7 @@ def open_files(config: CameraConfig) -> Camera:
             dwell_s=config.dwell_s,
             gap_s=config.gap_s,
             loop=config.loop,
-            fps=config.fps,
+            fps=min(config.fps, MAX_FPS),
             size=(config.width, config.height),
         )
     if path.is_file():
@@ -73,7 +76,7 @@ class FolderCamera(Closing):
         dwell_s: float,
         gap_s: float = 0.0,
         loop: bool = True,
-        fps: float = 30,
+        fps: float = MAX_FPS,
         size: tuple[int, int] = (1280, 720),
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -153,6 +156,10 @@ class FolderCamera(Closing):
             talk.warning("%s is passed over: %s", name, error)
             self._bad.add(mark)
             return None
+
+    def describe(self) -> str:
+        """A folder, and how often."""
+        return f"a folder of pictures at {1 / self._period:g} fps"
 
     def close(self) -> None:
         """Take the picture down."""
@@ -242,6 +249,11 @@ class VideoCamera(Closing):
                 return
             offset += end
             self._container.close()
+
+    def describe(self) -> str:
+        """A video, and its size."""
+        height, width = (self._ahead[1].shape if self._ahead else None) or (0, 0)
+        return f"a video, {width}x{height}, at its own rate"
 
     def close(self) -> None:
         """Close the file."""

@@ -12,27 +12,25 @@ The rules this module keeps:
 from __future__ import annotations
 
 import argparse
-import base64
-import json
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from appliance.errors import ApplianceError, ConfigError, PictureError
+from appliance.errors import ApplianceError, ConfigError
 
 if TYPE_CHECKING:
-    from appliance.config import Config
-    from appliance.gate import Answer
-    from appliance.passes import Code
+    from appliance.camera import Camera
+    from appliance.config import CameraConfig, Config
 
 _EXAMPLES = """examples:
   vaxgate run                          camera to lamp and page, by vaxgate.toml
@@ -76,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
         verbs, "run", "camera to lamp and page, until stopped", "vaxgate run --config desk.toml --stats"
     )
     run.add_argument("--config", type=Path, metavar="FILE", help="default: the vaxgate.toml in force")
-    run.add_argument("--stats", action="store_true", help="a line of times for each verdict, a summary last")
+    run.add_argument("--stats", action="store_true", help="times of each verdict, and now and then a table")
     run.set_defaults(run=_run)
 
     demo = _verb(
@@ -91,12 +89,16 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     scan = _verb(
-        verbs, "scan", "what the reader sees in pictures; judges nothing", "vaxgate scan ticket.png --json"
+        verbs,
+        "scan",
+        "what the reader sees in pictures; judges nothing",
+        "vaxgate scan ticket.png --json",
+        "vaxgate scan frame-*.png       2 to 8 of one size, none of which reads: tried together too",
     )
     scan.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     scan.add_argument("--data-matrix", action="store_true", help="read DataMatrix too, not QR and Aztec only")
     scan.add_argument(
-        "--together", action="store_true", help="the images are frames of one symbol: read them together"
+        "--together", action="store_true", help="read them together only, as frames of one symbol"
     )
     scan.add_argument("--json", action="store_true", help="one object a line, one line an image")
     scan.set_defaults(run=_scan)
@@ -114,13 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(verbs: Any, name: str, about: str, example: str) -> argparse.ArgumentParser:
-    """A verb whose help says what it does and shows one line to type."""
+def _verb(verbs: Any, name: str, about: str, *examples: str) -> argparse.ArgumentParser:
+    """A verb whose help says what it does and shows what to type."""
     parser: argparse.ArgumentParser = verbs.add_parser(
         name,
         help=about,
         description=about[0].upper() + about[1:] + ".",
-        epilog=f"example:\n  {example}",
+        epilog="\n  ".join(["example:" if len(examples) == 1 else "examples:", *examples]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     return parser
@@ -154,55 +156,9 @@ def _config_check(options: argparse.Namespace) -> int:
 
 
 def _scan(options: argparse.Namespace) -> int:
-    from appliance.picture import read_luma
-    from appliance.stills import read_image, read_together
+    from appliance.cli.scan import scan
 
-    missing = [path for path in options.images if not path.is_file()]
-    if missing:
-        for path in missing:
-            print(f"vaxgate: {path}: there is no such file", file=sys.stderr)
-        return 2
-    if options.together:
-        before = time.perf_counter_ns()
-        try:
-            lumas = [read_luma(path) for path in options.images]
-        except PictureError as error:
-            print(f"vaxgate: {error}", file=sys.stderr)
-            return 2
-        codes = list(read_together(lumas, data_matrix=options.data_matrix).codes)
-        micros = (time.perf_counter_ns() - before) // 1000
-        _say_codes(" ".join(str(path) for path in options.images), codes, micros, as_json=options.json)
-        return 0
-    for path in options.images:
-        before = time.perf_counter_ns()
-        try:
-            codes = read_image(path, data_matrix=options.data_matrix)
-        except PictureError as error:
-            print(f"vaxgate: {path}: {error}", file=sys.stderr)
-            codes = []
-        micros = (time.perf_counter_ns() - before) // 1000
-        _say_codes(str(path), codes, micros, as_json=options.json)
-    return 0
-
-
-def _say_codes(name: str, codes: list[Code], micros: int, *, as_json: bool) -> None:
-    if as_json:
-        rows = [
-            {"format": code.format, "micros": code.micros}
-            | (
-                {"bytes_b64": base64.b64encode(code.data).decode()}
-                if code.text is None
-                else {"text": code.text}
-            )
-            for code in codes
-        ]
-        print(json.dumps({"file": name, "codes": rows, "micros": micros}, ensure_ascii=False))
-    elif codes:
-        for code in codes:
-            shown = f"{len(code.data)} bytes" if code.text is None else repr(code.text)[1:-1]
-            print(f"{name}: {code.format}: {shown}")
-    else:
-        print(f"{name}: no code")
+    return scan(options)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -225,8 +181,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> int:
     """Run the appliance by this configuration until ``stop`` is set; the lamp is dark at the end."""
-    from appliance.camera import open_camera
+    from appliance.cli.stats import Stats
     from appliance.gate import Gate
+    from appliance.illumination import open_illumination
     from appliance.kiosk.hub import Hub
     from appliance.kiosk.server import KioskServer
     from appliance.kiosk.trust import TrustPage
@@ -260,9 +217,14 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
     )
     folder = Path(config.rules.orders) if config.rules.orders else data_dir() / "orders"
     orders = OrderSupply(config.rules, folder, monotonic=time.monotonic)
-    with open_lamp(config.lamp, training=training) as lamp, KioskServer(hub, port=config.kiosk.port) as kiosk:
+    printed = Stats(training=training)
+    with (
+        open_lamp(config.lamp, training=training) as lamp,
+        open_illumination(config.lamp, lamp.pins) as light,
+        KioskServer(hub, port=config.kiosk.port) as kiosk,
+    ):
         gate = Gate(
-            open_camera=lambda: open_camera(config.camera),
+            open_camera=lambda: light.over(_opened(config.camera)),
             open_trust=lambda: shared,
             lamp=lamp,
             hub=hub,
@@ -270,31 +232,25 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
             down_s=config.camera.down_s,
             time_zone=config.site.time_zone,
             phone=config.site.phone,
-            on_answer=_say_times if stats else None,
+            on_answer=printed.note if stats else None,
             read=Reader(data_matrix=config.camera.data_matrix),
             context=config.rules.context(),
             orders=orders.orders,
         )
         gate.start()
         print(kiosk.url, flush=True)
-        gate.run(stop)
-        if stats:
-            if training:
-                print("TRAINING: nothing was counted", flush=True)
-            _say_summary(gate.timings.percentiles().items())
+        with printed.written(gate.timings, lambda: gate.counts) if stats else nullcontext():
+            gate.run(stop)
     return 0
 
 
-def _say_times(answer: Answer) -> None:
-    first = answer.verdict.reasons[0].code.value if answer.verdict.reasons else "-"
-    times = "  ".join(f"{step} {took}" for step, took in answer.micros.items())
-    mark = "TRAINING  " if answer.training else ""
-    print(f"{mark}{answer.verdict.state.value:6}  {first:20}  {times}", flush=True)
+def _opened(config: CameraConfig) -> Camera:
+    """The camera, with a line of talk on what was obtained of it."""
+    from appliance.camera import open_camera
 
-
-def _say_summary(micros: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    for step, ranks in micros:
-        print(f"{step:8}  " + "  ".join(f"{rank} {value} us" for rank, value in ranks.items()), flush=True)
+    camera = open_camera(config)
+    print(f"vaxgate: camera: {camera.describe()}", file=sys.stderr)
+    return camera
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ rig.lamp.signal, rig.page()["state"]
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -81,15 +82,20 @@ def snapshot_of(desk: Desk) -> Snapshot:
 
 
 class HandCamera(Closing):
-    """A camera whose picture is put up by hand. ``error`` makes it fail, no ``picture`` gives no frames."""
+    """A camera whose picture is put up by hand. ``error`` makes it fail, no ``picture`` gives no frames.
+
+    period_s: between two frames, where the gate runs in threads of its own.
+    """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self.picture: Luma | None = empty(*SIZE)
         self.error: Exception | None = None
         self.closed = 0
+        self.period_s = 0.0
         self._monotonic = monotonic
 
     def read(self, timeout: float) -> Frame | None:
+        time.sleep(self.period_s)
         if self.error is not None:
             raise self.error
         return None if self.picture is None else Frame(self.picture, self._monotonic())

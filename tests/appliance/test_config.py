@@ -58,6 +58,14 @@ SLIPS = {
     "[site]\ntime_zone = 'Asia/Hanoy'": 't:2: [site] time_zone: "Asia/Hanoy" is no time zone of this machine',
     "[site]\ntime_zone = '../../etc/passwd'": 't:2: [site] time_zone: "../../etc/passwd" is no time zone',
     "[lamp]\nrevision = 'pi'": 't:2: [lamp] revision: "pi" is no revision in hexadecimal',
+    "[camera]\nfocus = 'nere'": 't:2: [camera] focus: "nere" is neither "auto" nor "near" nor a number',
+    "[camera]\nfocus = '21'": 't:2: [camera] focus: "21" is neither "auto" nor "near" nor a number of ',
+    "[camera]\nfocus = 5": "t:2: [camera] focus: a text in quotes is expected, not 5",
+    "[camera]\nexposure = 5": "t:2: [camera] exposure: unknown key; did you mean exposure_ms?",
+    "[camera]\nexposure_ms = 0": "t:2: [camera] exposure_ms: 0 is outside 0.1 … 100",
+    "[camera]\nfps = 0": "t:2: [camera] fps: 0 is outside 1 … 120",
+    "[lamp]\nillumination = -2": "t:2: [lamp] illumination: -2 is outside -1 … 53",
+    "[lamp]\nilumination = 25": "t:2: [lamp] ilumination: unknown key; did you mean illumination?",
     "[sound]\nvolume = 3": "t:2: [sound] volume: unknown key; this section has no keys yet",
     "[gate]\nzzz = 3": "t:2: [gate] zzz: unknown key; there are hold_s, same_code_s, damaged_s, parts_s",
     "camera.knd = 1": "t:1: [camera] knd: unknown key; did you mean kind?",
@@ -117,6 +125,21 @@ def test_the_file_in_force_is_the_named_one_then_the_one_here(
     assert config_file() == Path("/elsewhere/desk.toml")
 
 
+def test_the_lens_is_locked_near_unless_it_is_told() -> None:
+    """20 cm by itself; a number is dioptres; `auto` is no place."""
+    places = {'"near"': 5.0, '"8"': 8.0, '"6.5"': 6.5, '"0"': 0.0, '"auto"': None}
+    for text, dioptres in places.items():
+        assert parse(f"[camera]\nfocus = {text}\n").camera.dioptres == dioptres
+    assert parse("").camera.dioptres == 5.0
+
+
+def test_a_rate_and_an_exposure_that_fit_each_other_are_taken() -> None:
+    """Slower frames may be exposed longer; without a light on the document no pin is taken for it."""
+    assert parse("[camera]\nexposure_ms = 20\nfps = 50\n").camera.exposure_ms == 20
+    assert parse("[camera]\nfps = 120\n").camera.fps == 120
+    assert parse("[lamp]\nillumination = -1\n") == Config()
+
+
 def test_the_page_in_the_docs_is_what_the_keys_say() -> None:
     """docs/config.md is made from the code; `python -m appliance.config > docs/config.md` makes it anew."""
     assert (ROOT / "docs" / "config.md").read_text() == reference()
@@ -128,6 +151,10 @@ def test_the_page_in_the_docs_is_what_the_keys_say() -> None:
 
 CONTRADICTIONS = {
     "[lamp]\nwhite = 17\ngreen = 17\n": "white and green are the same pin 17",
+    "[lamp]\nillumination = 23\n": "red and illumination are the same pin 23",
+    "[camera]\nexposure_ms = 20\n": (
+        "[camera] exposure_ms 20 is longer than a frame at fps 60, 16.7 ms; lower one of them"
+    ),
     '[camera]\nkind = "files"\n': "needs a path",
     '[trust]\nurl = "trust.example"\n': "begins with http",
 }

@@ -248,3 +248,12 @@ def test_a_live_frame_of_any_size_can_be_read(size: tuple[int, int]) -> None:
     for _ in range(9):
         assert reader(empty(*size)) == Look()
     assert read_still(empty(*size)) == Look()
+
+
+def test_a_symbol_that_moves_into_the_last_corner_is_still_read() -> None:
+    """The surroundings of the last place end with the frame, on every side of it."""
+    for across, down in ((130, 48), (-130, 48), (130, -48), (-130, -48)):
+        frame = shot(module=3.5, turn=0, at=(across, down))
+        _, before = read_frame(frame, Before(), now=0, left=plenty)
+        found, _ = read_frame(frame, before, now=1, left=plenty)
+        assert texts(found.look) == [TEXT]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
@@ -11,23 +12,34 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from desk import Desk, vaccination
 from gate_rig import png_of, snapshot_of
+from shots import TEXT, shot
 
 from appliance import demo
-from appliance.cli.vaxgate import main, run_gate
-from appliance.config import parse
+from appliance.cli import scan
+from appliance.cli.stats import WAITING, Stats
+from appliance.cli.vaxgate import _opened, main, run_gate
+from appliance.config import CameraConfig, parse
 from appliance.demo import Exhibit, Seen, agrees, find_command, look_back, read_cast
 from appliance.errors import DemoError
+from appliance.eyes import Counts
+from appliance.gate import Answer
 from appliance.kiosk.facts import of_findings, of_signal
 from appliance.lights import MockLamp
+from appliance.passes import Code, Look
+from appliance.picture import Luma, as_image, empty
 from appliance.signals import Signal
 from appliance.supply import FixedTrust
-from verifier.reasons import Reason, finding
+from appliance.timings import STEPS, Timings
+from verifier.reasons import Reason, State, finding
+from verifier.verdict import without_code
 
 
 def test_help_and_version_answer_and_every_verb_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,6 +115,92 @@ def test_scan_reads_data_matrix_where_it_is_asked_for(
     assert capsys.readouterr().out == f"{path}: no code\n{path}: DataMatrix: HC1:ABC\n"
 
 
+def frames(folder: Path, lumas: Iterable[Luma]) -> list[str]:
+    """The files of these frames."""
+    made = []
+    for number, luma in enumerate(lumas):
+        made.append(str(folder / f"{number}.png"))
+        as_image(luma).save(made[-1])
+    return made
+
+
+@pytest.mark.slow
+def test_scan_of_some_frames_of_one_symbol_reads_them_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody needs to know the option: none of them reads alone, and one more line has the text."""
+    names = frames(
+        tmp_path,
+        (shot(noise=135, blur=0.35, at=(3.3 * n, -2.1 * n), seed=n) for n in range(5)),
+    )
+    assert main(["scan", "--json", *names]) == 0
+    *alone, together = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["file"], line["codes"]) for line in alone] == [(name, []) for name in names]
+    assert all("together" not in line for line in alone)
+    assert (together["file"], together["together"]) == (" ".join(names), True)
+    assert [code["text"] for code in together["codes"]] == [TEXT]
+
+
+@pytest.mark.slow
+def test_scan_of_pictures_that_have_nothing_to_do_with_each_other_gives_no_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Codes of three travellers, each too noisy to be read: no text is made of them."""
+    texts = [f"HC1:{letter * 540}" for letter in "ABC"]
+    names = frames(tmp_path, (shot(text, noise=170, seed=n) for n, text in enumerate(texts)))
+    assert main(["scan", *names]) == 0
+    assert capsys.readouterr().out == "".join(f"{name}: no code\n" for name in names)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reads", "tried"),
+    [
+        ([(64, 48)] * 2, False, True),
+        ([(64, 48)] * 8, False, True),
+        ([(64, 48)], False, False),
+        ([(64, 48)] * 9, False, False),
+        ([(64, 48), (48, 64)], False, False),
+        ([(64, 48)] * 2, True, False),
+    ],
+    ids=["two", "eight", "one", "nine", "of two sizes", "one of them reads"],
+)
+def test_scan_tries_few_images_of_one_size_together_when_none_reads(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sizes: list[tuple[int, int]],
+    reads: bool,
+    tried: bool,
+) -> None:
+    """A burst of a camera, and no folder of pictures; what nobody could read gives no further line."""
+    asked: list[int] = []
+    code = Look((Code("a", b"a", "QRCode", 1),))
+
+    def together(lumas: list[Luma], **_: object) -> Look:
+        asked.append(len(lumas))
+        return Look()
+
+    monkeypatch.setattr(scan, "read_together", together)
+    monkeypatch.setattr(scan, "read_still", lambda *_, **__: code if reads else Look())
+    assert main(["scan", *frames(tmp_path, (empty(*size) for size in sizes))]) == 0
+    assert asked == ([len(sizes)] if tried else [])
+    assert len(capsys.readouterr().out.splitlines()) == len(sizes)
+
+
+def test_scan_counts_on_a_terminal_that_does_not_see_the_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Many images, and the results go into a file: a line of progress, and none elsewhere."""
+    names = frames(tmp_path, (empty(40, 30) for _ in range(9)))
+    assert main(["scan", *names]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["scan", *names]) == 0
+    told = capsys.readouterr()
+    assert told.err.split("\r")[1:] == [f"image {n} of 9 " for n in range(1, 9)] + ["image 9 of 9 \n"]
+    assert len(told.out.splitlines()) == 9
+
+
 def test_scan_of_an_absent_file_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A name that is wrong is wrong use."""
     assert main(["scan", str(tmp_path / "absent.png")]) == 2
@@ -168,9 +266,18 @@ def test_run_says_its_page_works_without_a_list_and_stops_cleanly(
             process.kill()
             process.communicate()
     assert process.returncode == 0
-    assert err.count("\n") == 1
-    assert "no trust list was synced yet" in err
-    assert out == ""
+    # The camera is opened beside the loop, which may be stopped before that.
+    said = [line for line in err.splitlines() if line != "vaxgate: camera: a folder of pictures at 30 fps"]
+    assert said == ["vaxgate: trust list: no trust list was synced yet"]
+    assert re.fullmatch(r"frames    seen \S+/s  dropped \S+/s  read \S+/s \+ \S+/s\n", out)
+
+
+def test_what_a_camera_gives_is_told_when_it_is_opened(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on stderr: a camera gives what it can, not what it was asked for."""
+    with _opened(CameraConfig(kind="files", path=str(tmp_path), fps=60)) as camera:
+        assert capsys.readouterr() == ("", f"vaxgate: camera: {camera.describe()}\n")
 
 
 def fetch(url: str) -> bytes:
@@ -217,11 +324,61 @@ def test_stats_name_state_reason_and_times_and_nobody(
     stop.set()
     worker.join(timeout=10)
     told += capsys.readouterr().out
-    assert re.search(r"^CHECK   NO_EXPIRY +picture \d+  decode \d+  verify \d+ ", told, re.MULTILINE)
+    steps = r"  ".join(rf"{step} \d+" for step in STEPS)
+    assert re.search(rf"^CHECK   NO_EXPIRY +{steps}$", told, re.MULTILINE)
     assert re.search(r"^total +p50 \d+ us  p95 \d+ us  p99 \d+ us$", told, re.MULTILINE)
     assert "Nguy" not in told
     assert list(data.rglob("*")) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "pictures"]
+
+
+def answer(state: State = State.PASS) -> Answer:
+    verdict = replace(without_code(Reason.UNREADABLE), state=state, reasons=())
+    return Answer(verdict, {"picture": 900, "total": 1000})
+
+
+def test_stats_are_a_line_a_verdict_and_now_and_then_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """Percentiles by step, and frames a second; no table while nothing happens."""
+    timings, told = Timings(), ""
+    stats = Stats(training=False, table_s=0.05)
+    with stats.written(timings, lambda: Counts(9, 1, (4, 4))):
+        time.sleep(0.2)
+        assert capsys.readouterr().out == ""
+        timings.add({"picture": 900, "total": 1000})
+        stats.note(answer())
+        end = time.monotonic() + 20
+        while "frames" not in told:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+            told += capsys.readouterr().out
+        assert told.splitlines() == [
+            "PASS    -                     picture 900  total 1000",
+            "picture   p50 900 us  p95 900 us  p99 900 us",
+            "total     p50 1000 us  p95 1000 us  p99 1000 us",
+            "frames    seen 0.0/s  dropped 0.0/s  read 0.0/s + 0.0/s",
+        ]
+    assert capsys.readouterr().out.splitlines() == told.splitlines()[1:]
+
+
+def test_stats_that_nobody_reads_hold_no_verdict_up() -> None:
+    """Lines beyond those that may wait are dropped."""
+    stats = Stats(training=False)
+    for _ in range(2 * WAITING):
+        stats.note(answer())
+    assert stats._lines.qsize() == WAITING
+
+
+def test_stats_whose_reader_has_gone_end_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed pipe is no fault of the gate's."""
+
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    stats = Stats(training=False)
+    with stats.written(Timings(), lambda: Counts(0, 0, (0, 0))):
+        stats.note(answer())
 
 
 def test_run_reads_data_matrix_where_the_key_says_so(

@@ -1,9 +1,9 @@
-"""``make bench``: what each step takes, and the chain against a bare signature check, in one run.
+"""What each step of a certificate's way takes, each family's whole way, and codes that are made to cost much.
 
 Frames are 1280×720 with a certificate's code in them. Steps are timed in interleaved rounds and given as
-medians; ratios are between figures of the same run, because a shared machine's absolute times drift.
+medians. What the chain takes beside a bare signature check is measured by ``bench.chain``.
 
-    PYTHONPATH=tests python -m bench.steps --rounds 300 --json build/bench.json
+    PYTHONPATH=tests python -m bench.steps --rounds 300 --json build/steps.json
 """
 
 from __future__ import annotations
@@ -12,14 +12,9 @@ import argparse
 import hashlib
 import io
 import json
-import os
-import platform
 import random
-import re
 import resource
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import zlib
@@ -29,17 +24,16 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from desk import Desk, reopened, vaccination
+from desk import Desk, vaccination
 from office import FAMILIES, Office
 from office import NOW as OFFICE_NOW
 from PIL import Image
 
 from appliance.picture import Luma
 from appliance.scanner import look
+from bench.told import progress
 from issuer import qr
 from issuer.keys import Algorithm
 from verifier.assessment import assess
@@ -90,17 +84,6 @@ def steps(desk: Desk, algorithm: Algorithm) -> dict[str, Callable[[], Any]]:
         "chain (text to Verdict)": chain,
         "whole (frame to Verdict)": lambda: (look(picture), chain()),
     }
-
-
-def bare_check(desk: Desk) -> Callable[[], Any]:
-    """OpenSSL's own ES256 verification: a loaded key, a DER signature, nothing round it."""
-    signer = desk.signer(Algorithm.ES256)
-    envelope, _ = reopened(signer.issue(vaccination()))
-    key = load_spki(signer.key.spki()).native
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    raw, message, ecdsa = envelope.signature, envelope.to_be_signed, ec.ECDSA(hashes.SHA256())
-    der = encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
-    return lambda: key.verify(der, message, ecdsa)
 
 
 def timed(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
@@ -154,16 +137,6 @@ def families(folder: Path) -> dict[str, dict[str, Callable[[], Any]]]:
     return work
 
 
-def openssl_speed() -> float | None:
-    """Microseconds of one P-256 verification by the machine's ``openssl speed``; None where there is none."""
-    if shutil.which("openssl") is None:
-        return None
-    command = ["openssl", "speed", "-seconds", "1", "-mr", "ecdsap256"]
-    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    match = re.search(r"^\+F\d+:\d+:256:[\d.]+:([\d.]+)", output, re.MULTILINE)
-    return 1e6 / float(match.group(1)) if match and float(match.group(1)) > 1 else None
-
-
 def hostile(desk: Desk) -> dict[str, str | bytes]:
     """Codes made to cost as much as they can."""
     signer = desk.signer(Algorithm.ES256)
@@ -185,67 +158,64 @@ def hostile(desk: Desk) -> dict[str, str | bytes]:
     }
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=FORMATTER)
-    parser.add_argument("--rounds", type=int, default=300)
-    parser.add_argument("--json", type=Path, help="write the figures here too")
-    options = parser.parse_args()
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(f"machine: {machine}; {options.rounds} interleaved rounds; medians in microseconds\n")
-    result: dict[str, Any] = {"machine": machine, "rounds": options.rounds, "steps": {}}
-
-    columns: dict[str, dict[str, list[float]]] = {}
-    for algorithm in Algorithm:
-        desk = Desk()
-        work = steps(desk, algorithm) | {"bare ES256 check (OpenSSL)": bare_check(desk)}
-        columns[algorithm.value] = timed(work, options.rounds)
-    print(f"{'step':28}" + "".join(f"{name:>10}" for name in columns))
-    for step in next(iter(columns.values())):
-        medians = [statistics.median(times[step]) for times in columns.values()]
-        result["steps"][step] = dict(zip(columns, medians, strict=True))
-        print(f"{step:28}" + "".join(f"{median:10.1f}" for median in medians))
-
-    es256 = {step: statistics.median(times) for step, times in columns["ES256"].items()}
-    chain, bare = es256["chain (text to Verdict)"], es256["bare ES256 check (OpenSSL)"]
-    speed = openssl_speed()
-    result |= {"chain_to_bare": chain / bare, "openssl_speed_us": speed}
-    print(f"\nchain without picture / bare signature check, ES256, same run: {chain / bare:.2f}")
-    if speed:
-        result["chain_to_openssl_speed"] = chain / speed
-        print(f"chain without picture / `openssl speed` P-256 verify ({speed:.1f} us): {chain / speed:.2f}")
-
-    print(f"\neach family, text to Verdict: one key in the list, and {CROWD:,} more; microseconds, one run")
-    with tempfile.TemporaryDirectory() as folder:
-        work_by_family = families(Path(folder))
-    result["families"] = {}
-    everything = {f"{f} {w}": run for f, runs in work_by_family.items() for w, run in runs.items()}
-    times = timed(everything, options.rounds)
-    for family in work_by_family:
-        one, crowd = (statistics.median(times[f"{family} {which}"]) for which in ("one", "crowd"))
-        result["families"][family] = {"one_us": one, "crowd_us": crowd, "ratio": crowd / one}
-        print(f"  {family:8}{one:10.1f}{crowd:10.1f}   crowd / one {crowd / one:.3f}")
-
-    print("\nworst codes: milliseconds of one, and the process's growth so far in MiB")
-    desk = Desk()
+def worst(desk: Desk) -> dict[str, dict[str, Any]]:
+    """Milliseconds of each hostile code, how far the process has grown by then, and what came out."""
     for number in range(16):
         desk.signer(Algorithm.ES256, f"crowd {number}", kid=b"crowded!")
-    codes = hostile(desk)
     idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    result["worst"] = {}
-    for name, code in codes.items():
+    rows: dict[str, dict[str, Any]] = {}
+    for name, code in hostile(desk).items():
         spent = []
         for _ in range(5):
             start = perf_counter_ns()
             verdict = desk.judged(code).verdict
             spent.append((perf_counter_ns() - start) / 1e6)
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) / 1024
-        result["worst"][name] = {"ms": max(spent), "grown_mib": grown, "state": verdict.state}
-        reasons = " ".join(found.code for found in verdict.reasons)
-        print(f"  {name:24}{max(spent):8.2f} ms {grown:8.1f} MiB  {verdict.state} {reasons}")
+        reasons = [found.code for found in verdict.reasons]
+        rows[name] = {"ms": max(spent), "grown MiB": grown, "state": verdict.state, "reasons": reasons}
+    return rows
+
+
+def measure(rounds: int = 300) -> dict[str, Any]:
+    """Medians in microseconds: of each step by algorithm, and of each family; and the worst codes."""
+    figures: dict[str, Any] = {"rounds": rounds, "steps": {}, "families": {}}
+    for number, algorithm in enumerate(Algorithm):
+        for step, times in timed(steps(Desk(), algorithm), rounds).items():
+            figures["steps"].setdefault(step, {})[algorithm.value] = statistics.median(times)
+        progress("algorithms", number + 1, len(Algorithm))
+    with tempfile.TemporaryDirectory() as folder:
+        work_by_family = families(Path(folder))
+    times = timed(
+        {f"{name} {which}": run for name, runs in work_by_family.items() for which, run in runs.items()},
+        rounds,
+    )
+    for family in work_by_family:
+        one, crowd = (statistics.median(times[f"{family} {which}"]) for which in ("one", "crowd"))
+        figures["families"][family] = {"one": one, "crowd": crowd, "ratio": crowd / one}
+    return figures | {"worst": worst(Desk())}
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=FORMATTER)
+    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    options = parser.parse_args()
+    figures = measure(options.rounds)
+    print(f"{options.rounds} interleaved rounds; medians in microseconds\n")
+    print(f"{'step':28}" + "".join(f"{algorithm.value:>10}" for algorithm in Algorithm))
+    for step, medians in figures["steps"].items():
+        print(f"{step:28}" + "".join(f"{median:10.1f}" for median in medians.values()))
+    print(f"\neach family, text to Verdict: one key in the list, and {CROWD:,} more")
+    for family, row in figures["families"].items():
+        print(f"  {family:8}{row['one']:10.1f}{row['crowd']:10.1f}   crowd / one {row['ratio']:.3f}")
+    print("\nworst codes: milliseconds of one, and the process's growth so far in MiB")
+    for name, row in figures["worst"].items():
+        said = " ".join([row["state"], *row["reasons"]])
+        print(f"  {name:24}{row['ms']:8.2f} ms {row['grown MiB']:8.1f} MiB  {said}")
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
         print(f"\nfigures as JSON: {options.json}")
     return 0
 

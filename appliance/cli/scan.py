@@ -1,0 +1,113 @@
+"""The verb ``vaxgate scan``: what the reader sees in pictures. It judges nothing.
+
+The rules this module keeps:
+
+* A line an image, in their order. What was read of several together is one more line, with all their names.
+* Few images of one size that show nothing by themselves may be frames of one symbol: they are read together
+  too. A text counts only where error correction made it whole, so pictures that have nothing to do with each
+  other give none.
+* A picture that cannot be read is named on stderr, and the others are read.
+
+    vaxgate scan ticket.png --json
+    vaxgate scan frame-*.png
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from appliance.errors import PictureError
+from appliance.picture import Luma, read_luma
+from appliance.stills import read_still, read_together
+
+if TYPE_CHECKING:
+    from appliance.passes import Code
+
+# So many images are tried together without being asked for: a burst, and no folder of pictures.
+TOGETHER = range(2, 9)
+
+
+def scan(options: argparse.Namespace) -> int:
+    """Scan the images of these options; returns the exit status."""
+    missing = [path for path in options.images if not path.is_file()]
+    for path in missing:
+        print(f"vaxgate: {path}: there is no such file", file=sys.stderr)
+    if missing:
+        return 2
+    if options.together:
+        try:
+            lumas = [read_luma(path) for path in options.images]
+        except PictureError as error:
+            print(f"vaxgate: {error}", file=sys.stderr)
+            return 2
+        _scan_together(options, lumas, always=True)
+        return 0
+    burst: list[Luma] | None = [] if len(options.images) in TOGETHER else None
+    for path in _with_progress(options.images):
+        before = time.perf_counter_ns()
+        codes: Sequence[Code] = ()
+        try:
+            luma = read_luma(path)
+            codes = read_still(luma, data_matrix=options.data_matrix).codes
+        except PictureError as error:
+            print(f"vaxgate: {path}: {error}", file=sys.stderr)
+            burst = None
+        else:
+            if burst is not None:
+                fits = not codes and all(luma.shape == other.shape for other in burst)
+                burst = [*burst, luma] if fits else None
+        _say_codes([path], codes, before, as_json=options.json)
+    if burst:
+        _scan_together(options, burst, always=False)
+    return 0
+
+
+def _scan_together(options: argparse.Namespace, lumas: Sequence[Luma], *, always: bool) -> None:
+    """One more line for all the images; always: also where nothing was read."""
+    before = time.perf_counter_ns()
+    codes = read_together(lumas, data_matrix=options.data_matrix).codes
+    if codes or always:
+        _say_codes(options.images, codes, before, as_json=options.json, together=True)
+
+
+def _with_progress(images: Sequence[Path]) -> Iterator[Path]:
+    """The images, with a count on a terminal that does not see the lines themselves."""
+    shown = len(images) > len(TOGETHER) and sys.stderr.isatty() and not sys.stdout.isatty()
+    for number, path in enumerate(images, 1):
+        if shown:
+            print(f"\rimage {number} of {len(images)} ", end="", file=sys.stderr, flush=True)
+        yield path
+    if shown:
+        print(file=sys.stderr)
+
+
+def _say_codes(
+    images: Sequence[Path], codes: Sequence[Code], before: int, *, as_json: bool, together: bool = False
+) -> None:
+    """before: when work on these images began, in nanoseconds."""
+    name = " ".join(str(path) for path in images)
+    if as_json:
+        rows = [
+            {"format": code.format, "micros": code.micros}
+            | (
+                {"bytes_b64": base64.b64encode(code.data).decode()}
+                if code.text is None
+                else {"text": code.text}
+            )
+            for code in codes
+        ]
+        told = {"file": name, "codes": rows, "micros": (time.perf_counter_ns() - before) // 1000}
+        print(json.dumps(told | ({"together": True} if together else {}), ensure_ascii=False))
+    elif codes:
+        for code in codes:
+            shown = f"{len(code.data)} bytes" if code.text is None else repr(code.text)[1:-1]
+            print(f"{name}: {code.format}: {shown}")
+    else:
+        print(f"{name}: no code")

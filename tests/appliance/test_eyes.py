@@ -1,0 +1,414 @@
+"""The eyes: which frames are read, in which order looks are told, and what a fault in a thread leads to."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from desk import Desk, vaccination
+from gate_rig import Rig, image_of, luma_of
+
+from appliance.camera import Closing, Frame
+from appliance.config import GateConfig
+from appliance.errors import CameraError
+from appliance.eyes import LATE_S, Counts, Eyes, Sight
+from appliance.passes import Code, Look, Place
+from appliance.picture import Luma, empty
+from appliance.reading import Reader
+from appliance.scanner import look
+from appliance.signals import Signal
+from appliance.supply import CameraSupply
+
+PATIENCE_S = 20.0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition; fail when it does not come."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come"
+        time.sleep(0.005)
+
+
+class Feed(Closing):
+    """A camera that gives the frames that are put into it, and says when it was asked for the next one."""
+
+    def __init__(self) -> None:
+        self.frames: queue.Queue[Frame] = queue.Queue()
+        self.closed = False
+
+    def put(self, number: int, taken: float) -> None:
+        """A frame whose pixels are its number."""
+        self.frames.put(Frame(memoryview(bytes([number]) * 4).cast("B", (2, 2)), taken))
+
+    def read(self, timeout: float) -> Frame | None:
+        try:
+            return self.frames.get(timeout=0.02)
+        except queue.Empty:
+            return None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Readers:
+    """Reads a frame's number, and what is said to be seen on it, once it may."""
+
+    def __init__(self) -> None:
+        self.shown: dict[int, Look | Exception] = {}
+        self.held: dict[int, threading.Event] = {}
+        self.begun: list[int] = []
+
+    def hold(self, number: int) -> threading.Event:
+        self.held[number] = threading.Event()
+        return self.held[number]
+
+    def __call__(self, luma: Luma) -> Look:
+        number = luma[0, 0]
+        self.begun.append(number)
+        if number in self.held:
+            assert self.held[number].wait(PATIENCE_S)
+        found = self.shown.get(number, seen(number))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def seen(number: int) -> Look:
+    """A code that says the frame's number."""
+    return Look((Code(str(number), str(number).encode(), "QRCode", 1),))
+
+
+def numbers(sight: Sight | None) -> list[str | None]:
+    assert sight is not None
+    return [code.text for code in sight.look.codes]
+
+
+class Pair:
+    """Eyes with a feed before them and readers behind."""
+
+    def __init__(self, threads: int = 2) -> None:
+        self.feed, self.readers = Feed(), Readers()
+        supply = CameraSupply(lambda: self.feed, down_s=3600, monotonic=time.monotonic)
+        self.eyes = Eyes(supply, self.readers, threads=threads)
+
+    def put(self, number: int, taken: float) -> None:
+        """Put a frame in, and wait until the camera's thread has fetched it."""
+        before = self.eyes.counts.seen
+        self.feed.put(number, taken)
+        until(lambda: self.eyes.counts.seen > before)
+
+    def begun(self, *numbers: int) -> None:
+        until(lambda: set(numbers) <= set(self.readers.begun))
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    made = Pair()
+    made.eyes.start()
+    yield made
+    for event in made.readers.held.values():
+        event.set()
+    made.eyes.close()
+
+
+# --- The mailbox --------------------------------------------------------------------------------------------
+
+
+def test_of_the_frames_that_nobody_took_only_the_latest_is_read(pair: Pair) -> None:
+    """While both readers are busy, a newer frame takes an older one's place; what was dropped is counted."""
+    one, two = pair.readers.hold(1), pair.readers.hold(2)
+    pair.put(1, 1.0)
+    pair.begun(1)
+    pair.put(2, 2.0)
+    pair.begun(2)
+    for number in (3, 4, 5):
+        pair.put(number, float(number))
+    one.set()
+    assert numbers(pair.eyes.next(PATIENCE_S)) == ["1"]
+    assert numbers(pair.eyes.next(PATIENCE_S)) == ["5"]
+    two.set()
+    pair.begun(5)
+    until(lambda: sum(pair.eyes.counts.read) == 3)
+    assert (pair.eyes.counts.seen, pair.eyes.counts.dropped) == (5, 2)
+    assert sorted(pair.readers.begun) == [1, 2, 5]
+
+
+def test_no_frame_is_begun_while_looks_pile_up_before_the_loop(pair: Pair) -> None:
+    """What is read meanwhile would be old when the loop comes to it."""
+    pair.put(1, 1.0)
+    pair.begun(1)
+    pair.put(2, 2.0)
+    pair.begun(2)
+    until(lambda: sum(pair.eyes.counts.read) == 2)
+    for number in (3, 4):
+        pair.put(number, float(number))
+    assert pair.eyes.counts.dropped == 1
+    told = [numbers(pair.eyes.next(PATIENCE_S)) for _ in range(3)]
+    assert told == [["1"], ["2"], ["4"]]
+    assert pair.eyes.next(0.0) is None
+
+
+def test_without_threads_whoever_asks_does_the_same_work() -> None:
+    """The same mailbox, counts and order, one step after the other."""
+    pair = Pair()
+    pair.feed.put(1, 1.0)
+    sight = pair.eyes.next(0.0)
+    assert numbers(sight) == ["1"]
+    assert sight is not None
+    assert (sight.taken, sight.at) == (1.0, 1.0)
+    assert sight.begun <= sight.read
+    assert pair.eyes.next(0.0) is None
+    assert pair.eyes.counts == Counts(1, 0, (1, 0))
+    pair.eyes.close()
+    assert pair.feed.closed
+
+
+# --- The order ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def overtaken(pair: Pair) -> Callable[[float, Look], None]:
+    """The first frame is looked at for so long that the next one is told before it."""
+
+    def overtake(later: float, shown: Look) -> None:
+        pair.readers.shown[1] = shown
+        hold = pair.readers.hold(1)
+        pair.put(1, 1.0)
+        pair.begun(1)
+        pair.put(2, 1.0 + later)
+        assert numbers(pair.eyes.next(PATIENCE_S)) == ["2"]
+        hold.set()
+        until(lambda: sum(pair.eyes.counts.read) == 2)
+
+    return overtake
+
+
+def test_a_look_that_was_overtaken_keeps_its_code_and_does_not_turn_time_back(
+    pair: Pair, overtaken: Callable[[float, Look], None]
+) -> None:
+    """Its code counts now; what it says of damaged symbols is out of date."""
+    overtaken(0.03, Look(seen(1).codes, (Place(1, 1, 9),)))
+    sight = pair.eyes.next(PATIENCE_S)
+    assert sight is not None
+    assert (numbers(sight), sight.look.damaged, sight.taken, sight.at) == (["1"], (), 1.0, 1.03)
+
+
+@pytest.mark.parametrize(
+    ("later", "shown"),
+    [(0.03, Look((), (Place(1, 1, 9),))), (LATE_S + 0.01, seen(1))],
+    ids=["nothing was read", "very late"],
+)
+def test_a_look_that_was_overtaken_and_says_nothing_of_now_is_dropped(
+    pair: Pair, overtaken: Callable[[float, Look], None], later: float, shown: Look
+) -> None:
+    """Nothing was read there, or whoever held the code up may have gone."""
+    overtaken(later, shown)
+    assert pair.eyes.next(0.0) is None
+    pair.put(3, 2.0)
+    assert numbers(pair.eyes.next(PATIENCE_S)) == ["3"]
+
+
+# --- Faults, and the end ------------------------------------------------------------------------------------
+
+
+def test_what_goes_wrong_in_a_reader_is_raised_in_the_loop_and_the_thread_goes_on(pair: Pair) -> None:
+    """Once, with its own kind; the next frames are read by as many threads as before."""
+    pair.readers.shown[1] = KeyError("a traveller")
+    pair.put(1, 1.0)
+    with pytest.raises(KeyError):
+        pair.eyes.next(PATIENCE_S)
+    hold = pair.readers.hold(2)
+    pair.put(2, 2.0)
+    pair.begun(2)
+    pair.put(3, 2.1)
+    assert numbers(pair.eyes.next(PATIENCE_S)) == ["3"]
+    hold.set()
+    assert numbers(pair.eyes.next(PATIENCE_S)) == ["2"]
+
+
+def test_what_was_forgotten_is_not_told(pair: Pair) -> None:
+    """Neither a look nor a fault from before."""
+    pair.readers.shown[2] = KeyError()
+    pair.put(1, 1.0)
+    pair.begun(1)
+    pair.put(2, 2.0)
+    until(lambda: sum(pair.eyes.counts.read) == 2)
+    until(lambda: pair.eyes._fault is not None)
+    pair.eyes.forget()
+    pair.put(3, 3.0)
+    assert numbers(pair.eyes.next(PATIENCE_S)) == ["3"]
+
+
+def test_a_reader_that_hangs_is_told_by_the_instant_it_began(pair: Pair) -> None:
+    """Also while the other one goes on."""
+    before = time.monotonic()
+    hold = pair.readers.hold(1)
+    pair.put(1, 1.0)
+    pair.begun(1)
+    after = time.monotonic()
+    for number in (2, 3):
+        pair.put(number, float(number))
+        assert numbers(pair.eyes.next(PATIENCE_S)) == [str(number)]
+    assert before <= pair.eyes.since <= after
+    hold.set()
+    until(lambda: pair.eyes.since > after)
+
+
+def test_close_ends_every_thread_and_lets_the_camera_go() -> None:
+    """Those that wait for a frame, and those that wait for room."""
+    others = set(threading.enumerate())
+    pair = Pair()
+    pair.eyes.start()
+    assert {thread.name for thread in set(threading.enumerate()) - others} == {
+        "camera",
+        "reader 1",
+        "reader 2",
+    }
+    pair.put(1, 1.0)
+    pair.begun(1)
+    pair.put(2, 2.0)
+    pair.begun(2)
+    pair.put(3, 3.0)
+    pair.eyes.close()
+    assert set(threading.enumerate()) <= others
+    assert pair.feed.closed
+    assert pair.eyes.next(0.0) is None
+
+
+def test_no_frame_is_kept_once_it_was_looked_at() -> None:
+    """Neither by a thread that waits for the next one nor by what it handed over."""
+    feed = Feed()
+    eyes = Eyes(CameraSupply(lambda: feed, down_s=3600, monotonic=time.monotonic), Reader())
+    eyes.start()
+    pixels = [bytearray(luma_of(image_of("HC1:ABC"))) for _ in range(3)]
+    try:
+        kept = []
+        for number, memory in enumerate(pixels):
+            feed.frames.put(Frame(memoryview(memory).cast("B", (720, 1280)), float(number)))
+            kept.append(eyes.next(PATIENCE_S))
+        assert [numbers(sight) for sight in kept] == [["HC1:ABC"]] * 3
+        for memory in pixels:
+            until(lambda memory=memory: freed(memory))  # type: ignore[misc]
+    finally:
+        eyes.close()
+
+
+def freed(memory: bytearray) -> bool:
+    """Whether nobody looks at this memory any more."""
+    try:
+        memory.append(0)
+    except BufferError:
+        return False
+    return True
+
+
+# --- The gate with its eyes, in real time -------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def running(rig: Rig) -> Iterator[None]:
+    """The gate at work in its own threads, by the machine's clock."""
+    others = set(threading.enumerate())
+    rig.monotonic = time.monotonic  # type: ignore[method-assign]
+    rig.camera.period_s = 0.02
+    rig.gate._voice.progress(rig.monotonic())
+    stop = threading.Event()
+    worker = threading.Thread(target=rig.gate.run, args=(stop,))
+    worker.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        worker.join(PATIENCE_S)
+    assert not worker.is_alive()
+    until(lambda: set(threading.enumerate()) <= others)
+
+
+def test_the_steps_of_an_answer_follow_each_other_and_make_the_whole(
+    desk: Desk, make_rig: Callable[..., Rig]
+) -> None:
+    """From the frame to the lamp without a gap; the page after that. The health page has frames, too."""
+    code = luma_of(image_of(desk.signer().issue(vaccination())))
+    rig = make_rig(desk, read=Reader())
+    with running(rig):
+        rig.camera.picture = code
+        until(lambda: bool(rig.answers))
+    micros = dict(rig.answers[0].micros)
+    total, _ = micros.pop("total"), micros.pop("page")
+    assert min(micros.values()) >= 0
+    assert micros["picture"] > 0
+    assert sum(micros.values()) == pytest.approx(total, abs=10)
+    frames = rig.gate.health()["frames"]
+    assert set(frames) == {"seen", "dropped", "read"}
+    assert frames["seen"] >= sum(frames["read"]) >= 1
+
+
+def test_a_reader_that_raises_is_out_until_it_does_not(desk: Desk, make_rig: Callable[..., Rig]) -> None:
+    """UNIT_FAULT for as long as it lasts, then the code is judged."""
+    broken = threading.Event()
+
+    def read(luma: Any) -> Look:
+        if broken.is_set():
+            raise ValueError("a traveller")
+        return look(luma)
+
+    code = luma_of(image_of(desk.signer().issue(vaccination())))
+    rig = make_rig(desk, read=read)
+    with running(rig):
+        rig.camera.picture = code
+        until(lambda: rig.lamp.signal is Signal.PASS)
+        broken.set()
+        until(lambda: rig.lamp.signal is Signal.OUT)
+        until(lambda: rig.gate.health()["reasons"] == ["UNIT_FAULT"])
+        broken.clear()
+        until(lambda: rig.lamp.signal is Signal.PASS)
+        until(lambda: rig.gate.health()["state"] == "READY")
+
+
+def test_a_reader_that_hangs_is_out_also_while_the_other_one_goes_on(
+    desk: Desk, make_rig: Callable[..., Rig]
+) -> None:
+    """Half a reader misses frames and nobody would know why; when it goes on, so does the unit."""
+    hang, go_on = threading.Event(), threading.Event()
+    alone = threading.Lock()
+
+    def read(luma: Any) -> Look:
+        if hang.is_set() and alone.acquire(blocking=False):
+            go_on.wait(PATIENCE_S)
+        return look(luma)
+
+    code = luma_of(image_of(desk.signer().issue(vaccination())))
+    rig = make_rig(desk, read=read, config=replace(GateConfig(), watchdog_s=0.6))
+    with running(rig):
+        until(lambda: rig.lamp.signal is Signal.READY)
+        hang.set()
+        until(lambda: rig.lamp.signal is Signal.OUT)
+        until(lambda: rig.page()["reasons"] != [])
+        assert rig.codes() == ["UNIT_FAULT"]
+        rig.camera.picture = code
+        assert rig.gate.health()["reasons"] == ["UNIT_FAULT"]
+        assert rig.answers == []
+        go_on.set()
+        until(lambda: rig.lamp.signal is Signal.PASS)
+
+
+def test_a_camera_that_is_pulled_out_is_out_until_it_is_back(
+    desk: Desk, make_rig: Callable[..., Rig]
+) -> None:
+    """The camera's own thread loses it, and opens it again."""
+    rig = make_rig(desk)
+    with running(rig):
+        until(lambda: rig.lamp.signal is Signal.READY)
+        rig.open_error = rig.camera.error = CameraError("unplugged")
+        until(lambda: rig.lamp.signal is Signal.OUT)
+        until(lambda: rig.gate.health()["camera"] == "down")
+        rig.open_error = rig.camera.error = None
+        rig.camera.picture = empty(1280, 720)
+        until(lambda: rig.lamp.signal is Signal.READY)
