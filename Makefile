@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # T=path and K=pattern choose tests; N and SECONDS bound the long runs; ONCE=1 runs the demo's cast once;
-# QUICK, PARTS, FRAMES and TOOLS are the bench's.
+# QUICK, PARTS, FRAMES and TOOLS are the bench's; RECORD=1 writes the budgets.
 T ?= tests
 K ?=
 N ?= 1000000
@@ -18,12 +18,14 @@ JOBS ?= 2
 KILLS ?= 2000
 CUTS ?= 200
 ONCE ?=
+SECONDS ?=
+RECORD ?=
 QUICK ?=
 PARTS ?=
 FRAMES ?=
 TOOLS ?=
 
-.PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash fleet bench-trust bench-rules scenarios fuzz wheel clean browser webserver lock
+.PHONY: docs help dev demo test lint format types ci ci-full bench interop attacks crash fleet bench-trust bench-rules scenarios fuzz wheel clean budget soak browser webserver valgrind lock
 
 help: ## this list
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -61,6 +63,11 @@ browser: # Debian's Chromium, for the tests that look at the kiosk page
 webserver: # Debian's nginx, for the tests that serve a trust repository as it is served in life
 	@PATH="$$PATH:/usr/sbin"; command -v nginx >/dev/null || \
 	  { $(call need,nginx,nginx-light); } || \
+	  [ -z "$(CI)" ] || exit 1
+
+valgrind: # Debian's valgrind, which counts instructions
+	@command -v valgrind >/dev/null || \
+	  { $(call need,valgrind,valgrind); } || \
 	  [ -z "$(CI)" ] || exit 1
 
 dev: $(VENV)/.dev ## the environment in .venv, commands in .venv/bin
@@ -135,9 +142,15 @@ bench-rules: $(VENV)/.dev ## rules on one certificate, and ten thousand names ag
 fuzz: $(VENV)/.dev ## hostile texts, containers, documents and pictures (N=1000000 SEED=1 JOBS=2)
 	@$(BIN)/python tests/fuzz.py --cases $(N) --seed $(SEED) --jobs $(JOBS)
 
+budget: $(VENV)/.dev valgrind ## instructions of looks and verdicts against their budgets, ± 3 % (RECORD=1 writes them)
+	@$(TOOL) -m bench.budget $(if $(RECORD),--record) --json build/budget.json
+
+soak: $(VENV)/.dev ## a million scans, and what they leave in memory (N=1000000 SECONDS=)
+	@$(TOOL) -m bench.soak --scans $(N) $(if $(SECONDS),--seconds $(SECONDS)) --json build/soak.json
+
 # --- landing -----------------------------------------------------------------------------------------------
 
-ci: lint types scenarios wheel ## what .ci/run calls
+ci: lint types scenarios budget wheel ## what .ci/run calls
 
 ci-full: QUICK = 1
 ci-full: ci interop bench fuzz ## everything that is too slow for every change

@@ -31,7 +31,7 @@ from appliance.assembly import Assembly, Mixed, Waiting, Whole, part_in
 from appliance.config import GateConfig
 from appliance.eyes import Sight
 from appliance.inview import InView
-from appliance.judging import Basis, judge
+from appliance.judging import Basis, prove
 from appliance.kiosk import taps
 from appliance.kiosk.facts import of_people, of_signal, of_traveller, of_verdict, of_waiting
 from appliance.kiosk.hub import Hub
@@ -45,9 +45,9 @@ from appliance.voice import Voice
 from verifier.policy.bundle import RuleBundle
 from verifier.policy.context import Context, Profile
 from verifier.policy.context_json import ContextError
-from verifier.reasons import Finding, Reason, State
+from verifier.reasons import Finding, Reason, State, state_of
 from verifier.trust import TrustList
-from verifier.verdict import Verdict, without_code
+from verifier.verdict import Verdict, decide, without_code
 
 talk = logging.getLogger("vaxgate.gate")
 
@@ -171,12 +171,12 @@ class Answering:
             if known is not None:
                 new.append(known)
                 continue
-            judgement = judge(payload, basis)
-            micros.update(judgement.micros)
-            if judgement.verdict.state is State.RESCAN:
-                strange.append((judgement.verdict, marks))
+            proof = prove(payload, basis)
+            micros.update(proof.micros)
+            if state_of(proof.assessment.findings) is State.RESCAN:
+                strange.append((decide(proof.assessment, basis.policy(proof.assessment)), marks))
             else:
-                new.append(Held(marks, judgement.opened, judgement.assessment))
+                new.append(Held(marks, proof.opened, proof.assessment))
         people = self._view.see(new, in_view, self._known, self._monotonic())
         if people:
             if new:

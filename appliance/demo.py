@@ -42,6 +42,7 @@ from appliance.kiosk.plain import Facts
 from appliance.kiosk.server import KioskServer
 from appliance.kiosk.trust import TrustPage
 from appliance.lights import MockLamp, read_signal
+from appliance.scanner import Reader
 from appliance.signals import SAYINGS, Signal
 from trustsync.status import read_status
 from trustsync.store import open_store
@@ -181,6 +182,7 @@ class _Demo:
             hub=hub,
             config=config,
             down_s=CameraConfig().down_s,
+            read=Reader(),
         )
         gate.start()
         stream = _Stream(kiosk.url)

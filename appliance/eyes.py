@@ -37,8 +37,8 @@ THREADS: Final = 2  # that read; a third core is left to the loop, the page and 
 LATE_S: Final = 0.25
 # Seconds until a thread tries again after a fault, or asks again for a camera that is not there.
 PAUSE_S: Final = 0.1
-# Python lets a thread that computes go on for 5 ms while others wait: with a page being made beside it a
-# verdict would come that much later, at each of its hand-overs. Switching so often costs a busy thread 1 %.
+# Python lets a thread that computes go on for 5 ms while others wait: with a page being made beside it, a
+# verdict would come that much later at each hand-over.
 SWITCH_S: Final = 0.0005
 
 
@@ -162,10 +162,10 @@ class Eyes:
         self._ended.set()
         with self._mailed:
             self._frame = None
-            self._sights.clear()
             self._mailed.notify_all()
         for thread in self._threads:
             thread.join(timeout=5)
+        self.forget()
         self._frames.close()
 
     # --- For the threads ------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from appliance.judging import Basis, judge
+from appliance.judging import Basis, prove
 from verifier.assessment import Assessment
 from verifier.births import BirthMatch, compare_births, possible_births, read_birth
 from verifier.certificate import Holder
@@ -103,7 +103,7 @@ def judged_together(held: Sequence[Held], basis: Basis) -> Verdict:
 
 def assessed_anew(held: Iterable[Held], basis: Basis) -> tuple[Held, ...]:
     """The same codes, assessed by what is known now."""
-    return tuple(replace(each, assessment=judge(each.opened, basis).assessment) for each in held)
+    return tuple(replace(each, assessment=prove(each.opened, basis).assessment) for each in held)
 
 
 class Session:

@@ -30,24 +30,24 @@ def uv() -> str:
 def main() -> None:
     """Write the files."""
     resolver = uv()
-    usb = ["--extra", "usb"]
+    pins = "tests/bench/peers/pins"
+    usb = ["pyproject.toml", "--extra", "usb"]
     for output, sources in (
-        ("runtime.txt", []),
-        ("usb.txt", usb),
-        ("dev.txt", [*usb, "requirements/dev.in"]),
+        ("requirements/runtime.txt", ["pyproject.toml"]),
+        ("requirements/usb.txt", usb),
+        ("requirements/dev.txt", [*usb, "requirements/dev.in"]),
+        # each group of the bench's peers has an environment of its own
+        (f"{pins}/requirements-zbar.txt", [f"{pins}/zbar.in"]),
+        (f"{pins}/requirements-opencv.txt", [f"{pins}/opencv.in"]),
+        (f"{pins}/requirements-chain.txt", [f"{pins}/chain.in"]),
+        (
+            f"{pins}/requirements-greenpass.txt",
+            [f"{pins}/greenpass.in", "--overrides", f"{pins}/greenpass-without.in"],
+        ),
     ):
-        command = [
-            resolver,
-            "pip",
-            "compile",
-            *OPTIONS,
-            "pyproject.toml",
-            *sources,
-            "-o",
-            f"requirements/{output}",
-        ]
+        command = [resolver, "pip", "compile", *OPTIONS, *sources, "-o", output]
         subprocess.run(command, check=True, cwd=ROOT)
-        print(f"requirements/{output}: written")
+        print(f"{output}: written")
 
 
 if __name__ == "__main__":

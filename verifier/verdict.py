@@ -267,12 +267,11 @@ def _fit(shown: Sequence[Assessment], bundle: RuleBundle) -> list[Shown]:
 def _ruled(shown: Sequence[Shown], bundle: RuleBundle, context: Context, time: TimeBounds) -> Ruled:
     match bundle.asks:
         case Asks.SIGNATURE:
-            ruled = Ruled()
+            return Ruled(bundle=bundle)
         case Asks.RULES:
-            ruled = rule_on(shown, compiled(bundle, time.zone), context, time)
+            return rule_on(shown, compiled(bundle, time.zone), context, time)
         case Asks.NATIONAL:
-            ruled = rule_nationally(shown, compiled(bundle, time.zone), context, time)
-    return replace(ruled, bundle=bundle)
+            return rule_nationally(shown, compiled(bundle, time.zone), context, time)
 
 
 def _unfit(certificate: Certificate, bundle: RuleBundle) -> list[Finding]:

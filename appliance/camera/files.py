@@ -18,14 +18,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import av
+from typing import TYPE_CHECKING
 
 from appliance.camera import Camera, Closing, Frame
 from appliance.camera.planes import luma_plane
 from appliance.config import CameraConfig
 from appliance.errors import CameraError, PictureError
 from appliance.picture import SUFFIXES, Luma, empty, read_luma
+
+if TYPE_CHECKING:
+    import av
 
 talk = logging.getLogger("vaxgate.camera")
 
@@ -214,6 +216,8 @@ class VideoCamera(Closing):
         return Frame(due[1], now)
 
     def _decode(self) -> tuple[float, Luma] | None:
+        import av  # for a video alone: it takes as long to load, and as much memory, as all of the reader
+
         try:
             return next(self._frames, None)
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -223,6 +227,8 @@ class VideoCamera(Closing):
 
     def _play(self) -> Iterator[tuple[float, Luma]]:
         """Seconds from the start and luma of every frame, round after round."""
+        import av
+
         offset = 0.0
         while True:
             self._container = av.open(str(self._path))

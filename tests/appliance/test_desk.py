@@ -539,7 +539,7 @@ def test_a_list_of_persons_is_judged_anew_by_new_rules(make_rig: MakeRig) -> Non
 def test_a_code_that_is_held_up_costs_one_judgement(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frame after frame nothing is judged, and no rule is looked for, while nothing changed."""
     done: list[str] = []
-    for name in ("judge", "judged_until", "of_verdict"):
+    for name in ("prove", "judged_until", "of_verdict"):
         original = getattr(answering, name)
 
         def counted(*given: Any, name: str = name, original: Any = original, **more: Any) -> Any:
@@ -548,7 +548,7 @@ def test_a_code_that_is_held_up_costs_one_judgement(rig: Rig, monkeypatch: pytes
 
         monkeypatch.setattr(answering, name, counted)
     rig.hold(rig.desk.signer().issue(vaccination()), 10)
-    assert sorted(done) == ["judge", "judged_until", "of_verdict"]
+    assert sorted(done) == ["judged_until", "of_verdict", "prove"]
 
 
 # --- The travel document ------------------------------------------------------------------------------------

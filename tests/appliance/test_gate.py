@@ -17,7 +17,7 @@ from gate_rig import Rig, image_of, luma_of, snapshot_of, stained
 from appliance import answering
 from appliance.config import GateConfig
 from appliance.errors import CameraError, LampError
-from appliance.judging import judge
+from appliance.judging import prove
 from appliance.kiosk.hub import Hub
 from appliance.lights import MockLamp, read_signal
 from appliance.picture import empty
@@ -102,9 +102,9 @@ def test_a_code_that_comes_back_is_one_more_result_and_is_not_verified_again(
 
     def judged(code: Any, *rest: Any) -> Any:
         proven.append(code)
-        return judge(code, *rest)
+        return prove(code, *rest)
 
-    monkeypatch.setattr(answering, "judge", judged)
+    monkeypatch.setattr(answering, "prove", judged)
     frame = image_of(rig.desk.signer().issue(vaccination()))
     for _ in range(3):
         rig.show(frame, 0.3)
@@ -431,7 +431,7 @@ def test_a_loop_without_progress_loses_its_green_and_its_late_verdict(
             go_on.wait(20)
         return found
 
-    rig = make_rig(desk, read=read, config=replace(GateConfig(), watchdog_s=0.6, same_code_s=0.1))
+    rig = make_rig(desk, read=read, config=replace(GateConfig(), watchdog_s=3.0, same_code_s=0.1))
     rig.monotonic = time.monotonic  # type: ignore[method-assign]  # this one runs in real time
     rig.camera.period_s = 0.02
     rig.gate._voice.progress(rig.monotonic())

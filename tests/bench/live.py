@@ -187,15 +187,18 @@ def _fast(luma: Luma) -> float:
 
 
 class _Belt(Closing):
-    """A camera that always has another frame, and never runs ahead of who reads by more than a few."""
+    """A camera that has another frame as soon as the one before was taken."""
 
-    def __init__(self, lumas: Sequence[Luma], ahead: int) -> None:
+    def __init__(self, lumas: Sequence[Luma]) -> None:
         self._lumas, self._number = lumas, 0
-        self.room = threading.Semaphore(ahead)
+        self.taken: Callable[[], bool] = lambda: True
 
     def read(self, timeout: float) -> Frame | None:
-        if not self.room.acquire(timeout=timeout):
-            return None
+        end = time.monotonic() + timeout
+        while not self.taken():
+            if time.monotonic() > end:
+                return None
+            time.sleep(0.0001)
         self._number += 1
         return Frame(self._lumas[self._number % len(self._lumas)], time.monotonic())
 
@@ -205,20 +208,18 @@ class _Belt(Closing):
 
 def rate(lumas: Sequence[Luma], threads: int, seconds: float) -> tuple[float, float]:
     """Frames a second through the mailbox and so many threads, and how many cores this process had."""
-    belt = _Belt(lumas, threads + 1)
+    belt = _Belt(lumas)
     eyes = Eyes(CameraSupply(lambda: belt, down_s=60, monotonic=time.monotonic), Reader(), threads=threads)
+    belt.taken = lambda: eyes._frame is None
     eyes.start()
     try:
-        for _ in range(2 * threads):
-            if eyes.next(1.0) is not None:
-                belt.room.release()
-        began, worked, count = time.perf_counter(), time.process_time(), 0
+        for _ in range(4 * threads):
+            eyes.next(1.0)
+        before, began, worked = sum(eyes.counts.read), time.perf_counter(), time.process_time()
         while time.perf_counter() - began < seconds:
-            if eyes.next(1.0) is not None:
-                belt.room.release()
-                count += 1
+            eyes.next(0.1)
         took = time.perf_counter() - began
-        return count / took, (time.process_time() - worked) / took
+        return (sum(eyes.counts.read) - before) / took, (time.process_time() - worked) / took
     finally:
         eyes.close()
 

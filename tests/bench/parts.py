@@ -140,7 +140,7 @@ def startup(wish: Wish) -> dict[str, Any]:
 def memory(wish: Wish) -> dict[str, Any]:
     from bench import memory
 
-    return memory.measure()
+    return memory.measure(wish.amount(memory.SCANS, memory.SCANS // 5))
 
 
 def peers(wish: Wish) -> dict[str, Any]:
@@ -150,8 +150,8 @@ def peers(wish: Wish) -> dict[str, Any]:
     env = prepare(wish.work.parent / "peers", say)
     frames = frames_in(frames_of(wish, wish.amount(3, 1), wish.amount(12, 6)))
     return {
-        "decode": decode(env, frames, rounds=wish.amount(3, 1)),
-        "chains": chains(env, certificates(wish.amount(40, 10)), rounds=wish.amount(9, 2)),
+        "decode": decode(env, frames, rounds=wish.amount(2, 1)),
+        "chains": chains(env, certificates(wish.amount(40, 20)), rounds=wish.amount(9, 5)),
         "photos": photos(env),
     }
 

@@ -3,7 +3,7 @@
 The rules this module keeps:
 
 * What stands in a table stands in the run's JSON; nothing is measured here, and no figure is put in by hand.
-* A part that was not measured is said to be missing, with its why.
+* A part that failed is said to be missing, with its why; one that nobody asked for, by its name.
 
     print(terminal(run))
     markdown(run)                                # the generated part of docs/performance.md
@@ -16,6 +16,7 @@ from typing import Any
 
 from bench.goals import judged
 from bench.machine import named
+from bench.parts import PARTS
 
 Run = Mapping[str, Any]
 Rows = Sequence[Sequence[str]]
@@ -37,7 +38,8 @@ def terminal(run: Run) -> str:
     for title, head, rows in tables(run):
         lines += [title, *aligned(head, rows), ""]
     lines += [f"{name} FAILED: {why}" for name, why in failed(run).items()]
-    return "\n".join(lines)
+    left = [name for name in PARTS if name not in run["parts"]]
+    return "\n".join([*lines, *([f"not asked for: {', '.join(left)}"] if left else [])])
 
 
 def markdown(run: Run, plots: Mapping[str, str] | None = None) -> str:
@@ -52,11 +54,11 @@ def markdown(run: Run, plots: Mapping[str, str] | None = None) -> str:
 
 def _measured_on(run: Run) -> str:
     machine = run["machine"]
-    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
+    libraries = [f"{name} {version}" for name, version in machine["libraries"].items()]
+    carried = ", ".join([machine["openssl"], *libraries] if "openssl" in machine else libraries)
     return (
         f"Measured {run['when'][:10]} with `{run['command']}` in {run['seconds'] / 60:.0f} minutes on: "
-        f"{named(machine)}.\n"
-        f"{_loads(run)} {machine.get('openssl', '')}; {libraries}.\n"
+        f"{named(machine)}.\n{_loads(run)} {carried}.\n"
     )
 
 
@@ -72,10 +74,11 @@ def _loads(run: Run) -> str:
 def tables(run: Run) -> Iterable[tuple[str, Sequence[str], Rows]]:
     """Title, head and rows of every table for which something was measured."""
     found = results(run)
+    asked = [one for one in judged(found) if one.met is not None or failed(run)]
     yield (
         "Goals",
         ("", "goal", "asked", "measured"),
-        [(one.sign, one.goal.says, one.goal.wanted, one.told) for one in judged(found)],
+        [(one.sign, one.goal.says, one.goal.wanted, one.told) for one in asked],
     )
     makers = {
         "reading": (_conditions, _frames),

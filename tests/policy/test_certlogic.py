@@ -24,6 +24,7 @@ from verifier.policy.certlogic import (
     EvaluationError,
     ExpressionError,
     compile_logic,
+    compile_together,
     evaluate,
     plain,
     truth,
@@ -537,8 +538,8 @@ def test_a_path_in_a_lambda_is_not_the_same_path_outside() -> None:
     assert answer({"+": [{"+": [{"var": "current"}, inside]}, {"var": "current"}]}, {"current": 7}) == 16
 
 
-def test_rules_over_the_same_data_share_what_they_have_seen() -> None:
-    """Several rules that hand it on answer as each does alone, also of what is missing or no date."""
+def test_rules_that_are_compiled_together_answer_as_each_does_alone() -> None:
+    """Also of what is missing or no date; where all are true one answer says so."""
     clock = {"plusTime": [{"var": "at"}, 0, "day"]}
     data = {"at": "2022-03-01T00:00:00Z", "born": "2004-02", "odd": "no date", "d": {"e": [1, 2]}}
     rules = [
@@ -548,13 +549,13 @@ def test_rules_over_the_same_data_share_what_they_have_seen() -> None:
         {"===": [{"var": "d.e.1"}, 2]},
         {"===": [{"var": "missing"}, {"var": "d.none"}]},
     ]
-    seen = language.Seen()
-    for rule in [*rules, *reversed(rules)]:
-        try:
-            together = compile_logic(rule)(data, seen)
-        except EvaluationError:
-            together = ERROR
-        assert together is answer(rule, data)
+    rules += reversed(rules)
+    alone = [answer(rule, data) for rule in rules]
+    assert compile_together(rules, {}).function(data) == tuple(
+        None if each is ERROR else each for each in alone
+    )
+    true = [rule for rule, each in zip(rules, alone, strict=True) if each is True]
+    assert compile_together(true, {}).function(data) is None
 
 
 # --- bounds

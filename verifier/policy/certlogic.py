@@ -1,4 +1,4 @@
-"""The rule engine: CertLogic 1.3.3, compiled once into closures, and our own dialect by the same closures.
+"""The rule engine: CertLogic 1.3.3, compiled once into a Python function, and our own dialect likewise.
 
 The rules this module keeps:
 
@@ -7,11 +7,13 @@ The rules this module keeps:
 * A guard that is neither truthy nor falsy (a date-time) is an error, never a guess.
 * Any expression over any data gives a value or an EvaluationError, within bounded depth and work.
 * No value of the data is kept between two evaluations: what is read ahead are texts of the rule itself.
+* Rules that are compiled together answer as each does alone; what they look at is looked up once.
 
     adult = compile_logic({"not-after": [{"plusTime": [{"var": "payload.dob"}, 18, "year"]},
                                          {"plusTime": [{"var": "external.validationClock"}, 0, "day"]}]})
     adult({"payload": {"dob": "2004-02"}, "external": {"validationClock": "2022-03-01T00:00:00Z"}})  # True
     plain(evaluate({"plusTime": ["2020-02-29", 1, "year"]}, {}))           # "2021-03-01T00:00:00.000Z"
+    compile_together([adult, other], sets).function(data)                  # None where both are true
 
 Where the specification's prose and its published suite differ the suite decides: nothing is in null, and a
 lambda sees the context around its ``reduce`` as ``data``.
@@ -22,9 +24,10 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -36,20 +39,17 @@ from verifier.policy.language import (
     MAX_NODES,
     MAX_WHOLE,
     PLUS_TIME_UNITS,
-    Compiling,
     Dialect,
     EvaluationError,
     ExpressionError,
-    Node,
-    Operator,
     Run,
-    Seen,
+    Steps,
     is_whole,
-    raising,
     steps_of,
 )
 from verifier.policy.meaning import among, plain, same, truth
 from verifier.policy.values import Unknown
+from verifier.policy.writing import Compiling, Operator, Writer
 from verifier.times import DESK_ZONE
 
 __all__ = [
@@ -57,7 +57,9 @@ __all__ = [
     "EvaluationError",
     "ExpressionError",
     "Logic",
+    "Together",
     "compile_logic",
+    "compile_together",
     "evaluate",
     "plain",
     "truth",
@@ -68,6 +70,9 @@ __all__ = [
 _FIRST_TAKEN = frozenset({"if", "!", "plusTime", "dccDateOfBirth", "reduce", "extractFromUVCI"})
 _UVCI_PREFIX = "URN:UVCI:"
 _UVCI_SEPARATOR = re.compile(r"[/#:]")
+# Where the value sets of national rules stand; one that is not there raises when it is reached.
+_VALUE_SETS = steps_of("external.valueSets")
+_TOO_DEEP = "the rule is nested too deep for what already runs here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +80,14 @@ class Logic:
     """A compiled expression; calling it with data gives its value. It may be called by many threads."""
 
     dialect: Dialect
-    node: Node
+    function: Callable[[Any], Any]
 
-    def __call__(self, data: Any, seen: Seen | None = None) -> Any:
-        """The value for ``data``: objects are ``dict``, arrays ``list``. Raises EvaluationError.
-
-        seen: to be handed to each of several rules over the same data, which none of them changes.
-        """
+    def __call__(self, data: Any) -> Any:
+        """The value for ``data``: objects are ``dict``, arrays ``list``. Raises EvaluationError."""
         try:
-            return self.node(data, Run(data, seen))
+            return self.function(data)
         except RecursionError as error:
-            raise EvaluationError("the rule is nested too deep for what already runs here") from error
+            raise EvaluationError(_TOO_DEEP) from error
 
 
 def compile_logic(
@@ -96,10 +98,43 @@ def compile_logic(
     expression: a JSON value. zone: of the desk, for own operators that ask for a calendar day. Raises
     ExpressionError beyond the bounds of nesting and size, and for nothing else.
     """
+    compiler = _Compiler(dialect, zone)
     try:
-        return Logic(dialect, _Compiler(dialect, zone).node(expression))
+        return Logic(dialect, compiler.writer.single(lambda: compiler.rule(expression)))
     except RecursionError as error:
-        raise ExpressionError("the rule is nested too deep for what already runs here") from error
+        raise ExpressionError(_TOO_DEEP) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Several expressions over the same data, compiled into one function.
+
+    function: gives their values in their order, ``None`` for one that has no answer; and ``None`` in place of
+    them all where each is true. paths: of the data that they look at, as steps.
+    """
+
+    function: Callable[[Any], Sequence[Any] | None]
+    paths: frozenset[Steps]
+
+    def members(self, name: str) -> frozenset[str] | None:
+        """Which members of this member of the data they look at; ``None``: they may look at any."""
+        if () in self.paths or any(len(path) == 1 and path[0][0] == name for path in self.paths):
+            return None
+        return frozenset(path[1][0] for path in self.paths if path[0][0] == name)
+
+
+def compile_together(expressions: Sequence[Any], value_sets: Mapping[str, Any]) -> Together:
+    """CertLogic expressions, ready to be evaluated over the same data many times.
+
+    value_sets: what stands at ``external.valueSets`` of any data. Raises ExpressionError as
+    :func:`compile_logic` does.
+    """
+    compiler = _Compiler(Dialect.CERTLOGIC, DESK_ZONE, value_sets)
+    rules = [partial(compiler.rule, each) for each in expressions]
+    try:
+        return Together(compiler.writer.together(rules), frozenset(compiler.paths))
+    except RecursionError as error:
+        raise ExpressionError(_TOO_DEEP) from error
 
 
 def evaluate(expression: Any, data: Any) -> Any:
@@ -108,28 +143,33 @@ def evaluate(expression: Any, data: Any) -> Any:
 
 
 class _Compiler:
-    """Counts nodes and nesting while it compiles one expression."""
+    """Counts nodes and nesting while it compiles expressions."""
 
-    def __init__(self, dialect: Dialect, zone: tzinfo) -> None:
-        self._own = dialect is Dialect.OWN
-        self._table = _OWN if self._own else _CERTLOGIC
+    def __init__(self, dialect: Dialect, zone: tzinfo, value_sets: Mapping[str, Any] | None = None) -> None:
+        self.own = dialect is Dialect.OWN
+        self.zone = zone
+        self.writer = Writer(operators.item if self.own else _item)
+        self._table = _OWN if self.own else _CERTLOGIC
         self._counts = COUNTS[dialect]
-        self._zone = zone
+        self._sets = value_sets
         self._nodes = 0
         self._depth = 0
+        self.paths: set[Steps] = set()  # of the data
+        self._lambdas: list[tuple[str, str]] = []  # names of accumulator and current, the innermost last
 
-    @property
-    def zone(self) -> tzinfo:
-        return self._zone
+    def rule(self, expression: Any) -> str:
+        """The name of one rule's value."""
+        self._nodes = self._depth = 0
+        return self.node(expression)
 
-    def node(self, expression: Any) -> Node:
+    def node(self, expression: Any) -> str:
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise ExpressionError(f"the rule has more than {MAX_NODES} expressions")
-        if isinstance(expression, (str, bool)) or is_whole(expression):
-            return _constant(expression)
+        if _is_literal(expression):
+            return self.writer.bound(expression)
         if not isinstance(expression, (list, dict)):
-            return raising(
+            return self.writer.failing(
                 "null and fractions are no expressions; only texts, whole numbers and booleans are"
             )
         if self._depth == MAX_DEPTH:
@@ -139,146 +179,210 @@ class _Compiler:
         self._depth -= 1
         return inner
 
-    def weighed(self, expression: Any) -> tuple[Node, int]:
+    def later(self, expression: Any) -> str:
+        return self.writer.function(lambda: self.node(expression))
+
+    def step(self, expression: Any) -> tuple[str, int]:
+        """A function of accumulator and current item, and the number of its nodes."""
+
+        def write(accumulator: str, current: str) -> str:
+            self._lambdas.append((accumulator, current))
+            value = self.node(expression)
+            self._lambdas.pop()
+            return value
+
         before = self._nodes
-        node = self.node(expression)
-        return node, self._nodes - before
+        function = self.writer.function(write, "x", "x")
+        return function, self._nodes - before
 
-    def strict(self, apply: Callable[..., Any], operands: list[Any]) -> Node:
-        nodes = [self.node(operand) for operand in operands]
-        return operators.lifted(apply, nodes) if self._own else _applied(apply, nodes)
+    def _array(self, items: list[Any]) -> str:
+        names = [self.node(item) for item in items]
+        if all(map(_is_literal, items)):
+            return self.writer.bound(list(items))
+        return self.writer.put(f"[{', '.join(names)}]")
 
-    def _array(self, items: list[Any]) -> Node:
-        nodes = [self.node(item) for item in items]
-        if all(isinstance(item, (str, bool)) or is_whole(item) for item in items):
-            return _constant(list(items))
-        return lambda data, run: [node(data, run) for node in nodes]
-
-    def _operation(self, expression: dict[str, Any]) -> Node:
+    def _operation(self, expression: dict[str, Any]) -> str:
+        failing = self.writer.failing
         if len(expression) != 1:
-            return raising(f"an operation has one operator, not {len(expression)}")
+            return failing(f"an operation has one operator, not {len(expression)}")
         ((name, operands),) = expression.items()
         if name == "var":
-            return self._var(operands)
+            return (
+                self.var(operands) if isinstance(operands, str) else failing('"var" takes the text of a path')
+            )
         if not isinstance(operands, list) or not operands:
-            return raising("an operation is an operator with a list of at least one operand")
+            return failing("an operation is an operator with a list of at least one operand")
         build = self._table.get(name)
         if build is None:
-            return raising(f"there is no operator {name[:40]!r}")
+            return failing(f"there is no operator {name[:40]!r}")
         count = self._counts[name]
         if not count.fits(len(operands)) and not (name in _FIRST_TAKEN and len(operands) > count.least):
-            return raising(f'"{name}" takes {count}, not {len(operands)}')
+            return failing(f'"{name}" takes {count}, not {len(operands)}')
         return build(self, operands)
 
-    def _var(self, path: Any) -> Node:
-        if not isinstance(path, str):
-            return raising('"var" takes the text of a path')
-        return operators.var(steps_of(path)) if self._own else _var(path)
+    def var(self, path: str) -> str:
+        """What stands at a path of the data, or of what a lambda sees in its place."""
+        steps = steps_of(path)
+        for depth in reversed(range(len(self._lambdas))):
+            if not steps:
+                return self._seen(depth + 1)
+            (name, _), *rest = steps
+            steps = tuple(rest)
+            accumulator, current = self._lambdas[depth]
+            if name != "data":
+                value = {"accumulator": accumulator, "current": current}.get(name, "None")
+                return self.writer.member(steps, value)
+        self.paths.add(steps)
+        return self._value_set(steps) if steps[:2] == _VALUE_SETS else self.writer.member(steps)
+
+    def _value_set(self, steps: Steps) -> str:
+        """Looked up where it is reached, since one that is not there is an error."""
+        writer = self.writer
+        if self._sets is None or len(steps) == 2:
+            return writer.member(steps[1:], writer.put(writer.member(steps[:1])))
+        name = steps[2][0]
+        if name not in self._sets:
+            return writer.failing(f"the value set {name[:64]!r} is not in the bundle")
+        return writer.member(steps[3:], writer.bound(self._sets[name]))
+
+    def _seen(self, depth: int) -> str:
+        """All that the lambda at this depth sees; the data, outside any."""
+        if not depth:
+            self.paths.add(())
+            return "data"
+        accumulator, current = self._lambdas[depth - 1]
+        names = map(self.writer.bound, ("accumulator", "current", "data"))
+        values = (accumulator, current, self._seen(depth - 1))
+        members = ", ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True))
+        return self.writer.put(f"{{{members}}}")
 
 
-def _constant(value: Any) -> Node:
-    return lambda _data, _run: value
+def _item(data: Any, name: str, index: int | None) -> Any:
+    """The member of a value, ``None`` where it has none."""
+    if isinstance(data, dict):
+        return data.get(name)
+    return data[index] if index is not None and isinstance(data, list) and index < len(data) else None
 
 
-def _applied(apply: Callable[..., Any], nodes: list[Node]) -> Node:
-    """A node that evaluates all operands in order, and then computes."""
-    match nodes:
-        case [one]:
-            return lambda data, run: apply(run, one(data, run))
-        case [one, two]:
-            return lambda data, run: apply(run, one(data, run), two(data, run))
-    return lambda data, run: apply(run, *[node(data, run) for node in nodes])
-
-
-_MISSING = object()
-
-
-def _var(path: str) -> Node:
-    steps = steps_of(path)
-
-    def node(data: Any, run: Run) -> Any:
-        if data is not run.root:  # inside a lambda
-            return look_up(data)
-        members = run.members
-        found = members.get(path, _MISSING)
-        if found is _MISSING:
-            found = members[path] = look_up(data)
-        return found
-
-    def look_up(data: Any) -> Any:
-        for name, index in steps:
-            if isinstance(data, dict):
-                data = data.get(name)
-            elif index is not None and isinstance(data, list) and index < len(data):
-                data = data[index]
-            else:
-                return None
-        return data
-
-    return node
+def _is_literal(expression: Any) -> bool:
+    return isinstance(expression, (str, bool)) or is_whole(expression)
 
 
 # --- lazy operators
 
 
-def _if(compiling: Compiling, operands: list[Any]) -> Node:
-    guard, then, otherwise = (compiling.node(operand) for operand in operands[:3])
-
-    def node(data: Any, run: Run) -> Any:
-        known = guard(data, run)
-        if known is not True and known is not False:
-            known = truth(known)
-        if known is True:
-            return then(data, run)
-        if known is False:
-            return otherwise(data, run)
-        if known is None:
-            raise EvaluationError('"if": the guard is a date, which is neither true nor false')
-        return operators.either(known, then, otherwise, data, run)
-
-    return node
+def _if(compiling: Compiling, operands: list[Any]) -> str:
+    guard, then, otherwise = operands[:3]
+    if compiling.own:
+        return operators.chosen(compiling, guard, then, otherwise)
+    writer = compiling.writer
+    known = _known(compiling, '"if": the guard', compiling.node(guard))
+    chosen = writer.put("None")
+    values = []
+    for head, operand in ((f"if {known}:", then), ("else:", otherwise)):
+        with writer.block(head):
+            values.append(compiling.node(operand))
+            writer.put(values[-1], chosen)
+    return writer.known_truth(chosen, values)
 
 
-def _not(compiling: Compiling, operands: list[Any]) -> Node:
-    operand = compiling.node(operands[0])
+def _and(compiling: Compiling, operands: list[Any]) -> str:
+    if compiling.own:
+        return operators.decided(compiling, "and", operands, decides=False)
+    writer = compiling.writer
+    decided, known, values = writer.put("None"), writer.put("True"), []
+    for operand in operands:
+        with writer.block(f"if {known}:"):  # what was false stays so
+            values.append(compiling.node(operand))
+            writer.put(values[-1], decided)
+            writer.put(_known(compiling, '"and": an operand', values[-1]), known)
+    return writer.known_truth(decided, values)
 
-    def node(data: Any, run: Run) -> Any:
-        known = truth(operand(data, run))
-        if known is None:
-            raise EvaluationError('"!": the operand is a date, which is neither true nor false')
-        return known if isinstance(known, Unknown) else not known
 
-    return node
+def _not(compiling: Compiling, operands: list[Any]) -> str:
+    value = compiling.node(operands[0])
+    if compiling.own:
+        return operators.inverted(compiling, value)
+    known = _known(compiling, '"!": the operand', value)
+    return compiling.writer.put_truth(f"not {known}")
 
 
-def _reduce(compiling: Compiling, operands: list[Any]) -> Node:
-    operand = compiling.node(operands[0])
-    step, weight = compiling.weighed(operands[1])
-    initial = compiling.node(operands[2])
+def _known(compiling: Compiling, what: str, value: str) -> str:
+    """Whether a value is truthy; one that is neither truthy nor falsy raises."""
+    writer = compiling.writer
+    if value in writer.truths:
+        return value
+    known = writer.made_of(truth, value)
+    with writer.block(f"if {known} is None:"):
+        writer.failing(f"{what} is a date, which is neither true nor false")
+    return known
 
-    def node(data: Any, run: Run) -> Any:
-        items = operand(data, run)
-        if items is None:
-            return initial(data, run)
-        if not isinstance(items, (list, tuple)):
-            return operators.unknown_in('"reduce": the first operand is no array', items)
-        accumulator = initial(data, run)
-        for current in items:
-            run.spend(weight)
-            accumulator = step({"accumulator": accumulator, "current": current, "data": data}, run)
-        return accumulator
 
-    return node
+def _reduce(compiling: Compiling, operands: list[Any]) -> str:
+    writer = compiling.writer
+    items = compiling.node(operands[0])
+    step, weight = compiling.step(operands[1])
+    result = writer.put(f"{writer.bound(_no_list)}({items})")
+    with writer.block(f"if {result} is None:"):
+        initial = compiling.node(operands[2])
+        folded = (
+            f"{writer.bound(_folded)}({writer.run()}, {items}, {initial}, {step}, {writer.bound(weight)})"
+        )
+        writer.put(f"{initial} if {items} is None else {folded}", result)
+    return result
+
+
+def _no_list(items: Any) -> Unknown | None:
+    if items is None or isinstance(items, (list, tuple)):
+        return None
+    return operators.unknown_in('"reduce": the first operand is no array', items)
+
+
+def _folded(run: Run, items: Sequence[Any], accumulator: Any, step: Callable[..., Any], weight: int) -> Any:
+    for current in items:
+        run.spend(weight)
+        accumulator = step(accumulator, current)
+    return accumulator
 
 
 # --- operators of known values; the first argument of each is the run
 
 
-def _equal(run: Run, left: Any, right: Any) -> bool:
+def _applied(compiling: Compiling, apply: Callable[..., Any], operands: list[Any]) -> str:
+    """All operands evaluated in their order, then ``apply(run, *values)``; in our dialect one that is not
+    known makes the answer unknown before that.
+    """
+    if compiling.own:
+        return operators.lifted(compiling, apply, operands)
+    values = [compiling.node(operand) for operand in operands]
+    writer = compiling.writer
+    return writer.put(f"{writer.bound(apply)}({', '.join((writer.run(), *values))})")
+
+
+def _equal(compiling: Compiling, operands: list[Any]) -> str:
+    if compiling.own or not any(type(operand) is str for operand in operands):
+        return _applied(compiling, _same, operands)
+    left, right = map(compiling.node, operands)
+    return compiling.writer.put_truth(f"{left} == {right}")  # of a text and any value of JSON it is strict
+
+
+def _same(run: Run, left: Any, right: Any) -> bool:
     return same(left, right, run)
 
 
-def _in(run: Run, item: Any, items: Any) -> bool:
+def _in(compiling: Compiling, operands: list[Any]) -> str:
+    """In a list of texts that stands in the rule a text is looked up, not looked for."""
+    writer = compiling.writer
+    item, items = map(compiling.node, operands)
+    codes = writer.constant(items)
+    if not isinstance(codes, list) or not all(type(code) is str for code in codes):
+        return writer.put_truth(f"{writer.bound(_among)}({writer.run()}, {item}, {items})")
+    listed = writer.bound(frozenset(codes))
+    other = f"{writer.bound(_among)}({writer.run_spending(len(codes) // 8)}, {item}, {items})"
+    return writer.put_truth(f"{item} in {listed} if type({item}) is str else {item} is not None and {other}")
+
+
+def _among(run: Run, item: Any, items: Any) -> bool:
     if items is None:
         return False
     if not isinstance(items, (list, tuple)):
@@ -286,7 +390,11 @@ def _in(run: Run, item: Any, items: Any) -> bool:
     return among(item, items, run)
 
 
-def _add(_run: Run, left: Any, right: Any) -> int:
+def _add(compiling: Compiling, operands: list[Any]) -> str:
+    return _applied(compiling, _sum, operands)
+
+
+def _sum(_run: Run, left: Any, right: Any) -> int:
     if not is_whole(left) or not is_whole(right):
         raise EvaluationError('"+": an operand is no whole number')
     total = int(left) + int(right)
@@ -295,77 +403,117 @@ def _add(_run: Run, left: Any, right: Any) -> int:
     return total
 
 
-def _compared(name: str, holds: Callable[[Any, Any], bool]) -> Callable[..., bool]:
-    def apply(_run: Run, *numbers: Any) -> bool:
-        for number in numbers:
-            if type(number) is not int and not is_whole(number):
-                raise EvaluationError(f'"{name}": an operand is no whole number')
-        return _in_order(numbers, holds)
-
-    return apply
+_HOLDS = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}
 
 
-def _compared_in_time(name: str, holds: Callable[[Any, Any], bool]) -> Callable[..., bool]:
-    def apply(_run: Run, *instants: Any) -> bool:
-        for instant in instants:
-            if not isinstance(instant, datetime):
-                raise EvaluationError(f'"{name}": an operand is no date-time')
-        return _in_order(instants, holds)
+def _compared(name: str, sign: str, fits: Callable[[Any], bool], complaint: str) -> Operator:
+    """Two or three values in an order. sign: what Python has for it. fits: whether a value is one for it."""
+    holds = _HOLDS[sign]
 
-    return apply
+    def apply(_run: Run, *values: Any) -> bool:
+        for value in values:
+            if not fits(value):
+                raise EvaluationError(f'"{name}": an operand is {complaint}')
+        return all(map(holds, values, values[1:]))
+
+    def build(compiling: Compiling, operands: list[Any]) -> str:
+        if compiling.own:
+            return operators.lifted(compiling, apply, operands)
+        writer = compiling.writer
+        values = [compiling.node(operand) for operand in operands]
+        checked = f"{writer.bound(apply)}(None, {', '.join(values)})"
+        if len(values) > 2:
+            return writer.put_truth(checked)
+        left, right = values
+        compared = f"{left} {sign} {right}"
+        if fits is is_whole:
+            return writer.put_truth(f"{compared} if type({left}) is type({right}) is int else {checked}")
+        return writer.put_truth(compared if writer.instants.issuperset(values) else checked)
+
+    return build
 
 
-def _in_order(values: tuple[Any, ...], holds: Callable[[Any, Any], bool]) -> bool:
-    """Whether an order holds between each of two or three values and the next."""
-    return holds(values[0], values[1]) and (len(values) == 2 or holds(values[1], values[2]))
+def _is_instant(value: Any) -> bool:
+    return isinstance(value, datetime)
 
 
-def _strict(apply: Callable[..., Any]) -> Operator:
-    return lambda compiling, operands: compiling.strict(apply, operands)
-
-
-def _plus_time(compiling: Compiling, operands: list[Any]) -> Node:
+def _plus_time(compiling: Compiling, operands: list[Any]) -> str:
     text, amount, unit = operands[:3]
+    failing = compiling.writer.failing
     if not is_whole(amount):
-        return raising('"plusTime": the second operand is a whole number as it stands, not computed')
+        return failing('"plusTime": the second operand is a whole number as it stands, not computed')
     if unit not in PLUS_TIME_UNITS:
-        return raising(f'"plusTime": the third operand is one of {", ".join(PLUS_TIME_UNITS)}')
+        return failing(f'"plusTime": the third operand is one of {", ".join(PLUS_TIME_UNITS)}')
     whole = int(amount)
-
-    def convert(text: str, run: Run) -> datetime:
-        instants = run.instants
-        instant = instants.get(text)
-        if instant is None:
-            instant = instants[text] = read_date_time(text)
-        return plus(instant, whole, unit) if whole else instant
-
-    return _of_text("plusTime", convert, text, compiling)
+    shifted = partial(plus, amount=whole, unit=unit) if whole else None
+    return _of_text(compiling, _DATE_TIME, text, shifted)
 
 
-def _date_of_birth(compiling: Compiling, operands: list[Any]) -> Node:
-    return _of_text("dccDateOfBirth", lambda text, _run: read_birth_date(text), operands[0], compiling)
+def _date_of_birth(compiling: Compiling, operands: list[Any]) -> str:
+    return _of_text(compiling, _BIRTH_DATE, operands[0])
 
 
-def _of_text(name: str, convert: Callable[[str, Run], datetime], operand: Any, compiling: Compiling) -> Node:
-    """A date-time made from a text; a text of the rule itself is read when it is compiled."""
+class _Reader:
+    """Reads a text as the operator of this name does."""
 
-    def apply(run: Run, text: Any) -> datetime:
+    def __init__(self, name: str, convert: Callable[[str], datetime]) -> None:
+        self.name = name
+        self._convert = convert
+
+    def read(self, text: Any) -> datetime:
+        """The instant. Raises EvaluationError."""
         if not isinstance(text, str):
-            raise EvaluationError(f'"{name}": the operand is no text')
-        return convert(text, run)
+            raise EvaluationError(f'"{self.name}": the operand is no text')
+        return self._convert(text)
 
-    if not isinstance(operand, str):
-        return compiling.strict(apply, [operand])
-    try:
-        return _constant(convert(operand, Run(None)))
-    except EvaluationError as error:
-        return raising(f'"{name}": {error}')
+    def tried(self, text: Any) -> datetime | None:
+        """The instant, ``None`` where there is none."""
+        try:
+            return self._convert(text) if isinstance(text, str) else None
+        except EvaluationError:
+            return None
 
 
-def _extract_from_uvci(compiling: Compiling, operands: list[Any]) -> Node:
+_DATE_TIME, _BIRTH_DATE = _Reader("plusTime", read_date_time), _Reader("dccDateOfBirth", read_birth_date)
+
+
+def _of_text(
+    compiling: Compiling,
+    reader: _Reader,
+    operand: Any,
+    shifted: Callable[[datetime], datetime] | None = None,
+) -> str:
+    """A date-time made from a text; a text of the rule itself is read when it is compiled."""
+    writer = compiling.writer
+
+    def made(text: Any) -> datetime:
+        instant = reader.read(text)
+        return instant if shifted is None else shifted(instant)
+
+    if isinstance(operand, str):
+        try:
+            instant = writer.bound(made(operand))
+        except EvaluationError as error:
+            return writer.failing(f'"{reader.name}": {error}')
+    elif compiling.own:
+        return operators.lifted(compiling, lambda _run, text: made(text), [operand])
+    else:
+        text = compiling.node(operand)
+        instant = writer.made_of(reader.tried, text)
+        with writer.block(f"if {instant} is None:"):
+            writer.line(f"{writer.bound(reader.read)}({text})")  # which says why
+        if shifted is not None:
+            instant = writer.put(f"{writer.bound(shifted)}({instant})")
+    writer.instants.add(instant)
+    return instant
+
+
+def _extract_from_uvci(compiling: Compiling, operands: list[Any]) -> str:
     index = operands[1]
     if not is_whole(index):
-        return raising('"extractFromUVCI": the second operand is a whole number as it stands, not computed')
+        return compiling.writer.failing(
+            '"extractFromUVCI": the second operand is a whole number as it stands, not computed'
+        )
     place = int(index)
 
     def apply(_run: Run, text: Any) -> str | None:
@@ -376,26 +524,26 @@ def _extract_from_uvci(compiling: Compiling, operands: list[Any]) -> Node:
         fragments = _UVCI_SEPARATOR.split(text.removeprefix(_UVCI_PREFIX))
         return fragments[place] if 0 <= place < len(fragments) else None
 
-    return compiling.strict(apply, operands[:1])
+    return _applied(compiling, apply, operands[:1])
 
 
 _CERTLOGIC: Mapping[str, Operator] = MappingProxyType(
     {
         "if": _if,
-        "and": operators.lazy("and", decides=False),
+        "and": _and,
         "!": _not,
         "reduce": _reduce,
-        "===": _strict(_equal),
-        "in": _strict(_in),
-        "+": _strict(_add),
-        "<": _strict(_compared("<", operator.lt)),
-        ">": _strict(_compared(">", operator.gt)),
-        "<=": _strict(_compared("<=", operator.le)),
-        ">=": _strict(_compared(">=", operator.ge)),
-        "after": _strict(_compared_in_time("after", operator.gt)),
-        "before": _strict(_compared_in_time("before", operator.lt)),
-        "not-after": _strict(_compared_in_time("not-after", operator.le)),
-        "not-before": _strict(_compared_in_time("not-before", operator.ge)),
+        "===": _equal,
+        "in": _in,
+        "+": _add,
+        "<": _compared("<", "<", is_whole, "no whole number"),
+        ">": _compared(">", ">", is_whole, "no whole number"),
+        "<=": _compared("<=", "<=", is_whole, "no whole number"),
+        ">=": _compared(">=", ">=", is_whole, "no whole number"),
+        "after": _compared("after", ">", _is_instant, "no date-time"),
+        "before": _compared("before", "<", _is_instant, "no date-time"),
+        "not-after": _compared("not-after", "<=", _is_instant, "no date-time"),
+        "not-before": _compared("not-before", ">=", _is_instant, "no date-time"),
         "plusTime": _plus_time,
         "dccDateOfBirth": _date_of_birth,
         "extractFromUVCI": _extract_from_uvci,

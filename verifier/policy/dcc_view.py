@@ -39,6 +39,7 @@ from verifier.wire import values
 from verifier.wire.errors import MalformedError
 
 SCHEMA_VERSION = "1.3.3"  # in whose form other families are told
+_DAY = len("2022-01-10")
 _KINDS = {"v": "Vaccination", "t": "Test", "r": "Recovery"}
 
 
@@ -49,7 +50,7 @@ def dcc_views(certificate: Certificate, diseases: Collection[str] = ()) -> list[
     prophylaxis) has no view, so the list may be empty.
     """
     if certificate.family is Family.HC1:
-        return [_document(certificate.document)]
+        return [dcc_view(certificate.document)]
     head = _head(certificate.holder)
     entries = [_entry(event) for event in certificate.events if not diseases or event.disease in diseases]
     return [{**head, letter: [entry]} for letter, entry in filter(None, entries)]
@@ -63,15 +64,22 @@ def kinds_of(view: Mapping[str, Any]) -> frozenset[str]:
 # --- HC1: its own document ----------------------------------------------------------------------------------
 
 
-def _document(document: Mapping[Any, Any]) -> dict[str, Any]:
-    view: dict[str, Any] = _json(document)
+def dcc_view(document: Mapping[Any, Any], members: Collection[str] | None = None) -> dict[str, Any]:
+    """An HC1 certificate's own document as rules see it.
+
+    members: those of it that are asked for; ``None``: all.
+    """
+    if members is None:
+        view = _object(document)
+    else:
+        view = {name: _json(document[name]) for name in members if name in document}
     if isinstance(view.get("dob"), str):
         view["dob"] = values.birth(view["dob"])
     for letter in _KINDS:
-        entries, read = view.get(letter), document.get(letter)
-        if not isinstance(entries, list) or not isinstance(read, list):
+        entries = view.get(letter)
+        if not isinstance(entries, list) or not isinstance(document[letter], list):
             continue
-        for entry, written in zip(entries, read, strict=True):
+        for entry, written in zip(entries, document[letter], strict=True):
             if not isinstance(entry, dict):
                 continue
             for name, convert in _CONVERTED.items():
@@ -82,6 +90,14 @@ def _document(document: Mapping[Any, Any]) -> dict[str, Any]:
     return view
 
 
+def _object(value: Mapping[Any, Any]) -> dict[str, Any]:
+    return {
+        name: member.strip() if type(member) is str else _json(member)  # nearly all are texts
+        for name, member in value.items()
+        if isinstance(name, str)
+    }
+
+
 def _json(value: Any) -> Any:
     """A decoded value in the words of JSON; what JSON has no word for is null."""
     kind = type(value)  # the four that documents are made of; what else may occur is matched below
@@ -90,7 +106,7 @@ def _json(value: Any) -> Any:
     if kind is int:
         return value
     if kind is dict:
-        return {name: _json(member) for name, member in value.items() if isinstance(name, str)}
+        return _object(value)
     if kind is list:
         return [_json(item) for item in value]
     if isinstance(value, cbor2.CBORTag):
@@ -105,13 +121,15 @@ def _json(value: Any) -> Any:
         case list() | tuple():
             return [_json(item) for item in value]
         case Mapping():
-            return {name: _json(member) for name, member in value.items() if isinstance(name, str)}
+            return _object(value)
         case _:
             return None
 
 
 def _day(text: str) -> str:
     """The date as written; a time and zone behind it do not shift it (SC-D12)."""
+    if len(text) <= _DAY:
+        return text
     try:
         day = values.day(text, "dcc", "day")
     except MalformedError:

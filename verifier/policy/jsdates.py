@@ -34,8 +34,24 @@ _DAY = timedelta(days=1)
 
 def read_date_time(text: str) -> datetime:
     """The instant that a text names, in UTC. Raises EvaluationError for any other form."""
+    plain = _plain(text)
+    if plain is not None:
+        return plain
     match = _DATE.fullmatch(text)
     return _read_time(text, offset_asked=False) if match is None else _last_day(match)
+
+
+def _plain(text: str) -> datetime | None:
+    """The instant of a text in one of the two commonest forms: ``2022-03-01`` and ``2022-03-01T02:00:00Z``.
+
+    The standard library reads these at once, and takes others that CertLogic does not.
+    """
+    if text[4:8:3] != "--" or not (len(text) == 10 or (len(text) == 20 and text[10::3] == "T::Z")):
+        return None
+    try:
+        return datetime.fromisoformat(text if len(text) == 20 else f"{text}T00:00:00Z")
+    except ValueError:
+        return None
 
 
 def read_instant(text: str) -> datetime:

@@ -41,14 +41,13 @@ from verifier.policy.bundle import (
 from verifier.policy.certlogic import Dialect, EvaluationError, ExpressionError, compile_logic, truth
 from verifier.policy.context import Context
 from verifier.policy.facts import Facts, kind_of
-from verifier.policy.language import Seen
 from verifier.policy.saying import evaluated, said
 from verifier.policy.values import Unknown
 from verifier.reasons import Finding, finding
 from verifier.recognition import RecognitionClass
 from verifier.times import TimeBounds
 
-Logic = Callable[..., Any]  # over data, and what was seen of the same data: verifier.policy.certlogic.Logic
+Logic = Callable[[Any], Any]  # over data: verifier.policy.certlogic.Logic
 Tree = Mapping[str, Any]
 
 
@@ -101,8 +100,9 @@ class CompiledRequirement:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBundle:
-    """A bundle ready to judge by. rules: by identifier, the highest version first. plans: what was prepared
-    from it for certificates of one kind at a time, see :mod:`verifier.policy.national`.
+    """A bundle ready to judge by. rules: by identifier, the highest version first. plans,
+    functions: what was prepared from it for certificates of one kind at a time, see
+    :mod:`verifier.policy.national`.
     """
 
     bundle: RuleBundle
@@ -111,6 +111,7 @@ class CompiledBundle:
     requirements: tuple[CompiledRequirement, ...]
     duties: tuple[CompiledDuty, ...]
     plans: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+    functions: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @quickly_made
@@ -155,13 +156,18 @@ class Taken:
 @quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Ruled:
-    """What a bundle makes of a traveller. bundle: which one."""
+    """What a bundle makes of a traveller. bundle: which one. asked: gives the rulings."""
 
     findings: tuple[Finding, ...] = ()
     duties: tuple[Duty, ...] = ()
     taken: tuple[Taken, ...] = ()
-    rulings: tuple[Ruling, ...] = ()
     bundle: RuleBundle | None = None
+    asked: Callable[[], tuple[Ruling, ...]] = field(default=tuple, compare=False)
+
+    @property
+    def rulings(self) -> tuple[Ruling, ...]:
+        """Every rule's answer, told anew: only explanations ask for them."""
+        return self.asked()
 
 
 @quickly_made
@@ -194,10 +200,8 @@ def _compile(bundle: RuleBundle, zone: tzinfo) -> CompiledBundle:
     own = Dialect.OWN
 
     def logic(expression: Expression, dialect: Dialect = own) -> Logic:
-        try:
-            return compile_logic(expression, dialect, zone=zone)
-        except ExpressionError as error:
-            return _raising(str(error))
+        # National rules are asked together; by itself one is needed for what its notes tell, if at all.
+        return _compile_logic(expression, zone) if dialect is own else _Later(expression, zone)
 
     def maybe(expression: Expression | None, dialect: Dialect = own) -> Logic | None:
         return None if expression is None else logic(expression, dialect)
@@ -240,8 +244,28 @@ def _compile(bundle: RuleBundle, zone: tzinfo) -> CompiledBundle:
     )
 
 
+def _compile_logic(expression: Expression, zone: tzinfo, dialect: Dialect = Dialect.OWN) -> Logic:
+    try:
+        return compile_logic(expression, dialect, zone=zone)
+    except ExpressionError as error:
+        return _raising(str(error))
+
+
+class _Later:
+    """An expression of CertLogic that is compiled when it is evaluated for the first time."""
+
+    def __init__(self, expression: Expression, zone: tzinfo) -> None:
+        self._expression, self._zone = expression, zone
+        self._logic: Logic | None = None
+
+    def __call__(self, data: Any) -> Any:
+        if self._logic is None:
+            self._logic = _compile_logic(self._expression, self._zone, Dialect.CERTLOGIC)
+        return self._logic(data)
+
+
 def _raising(why: str) -> Logic:
-    def logic(_data: Any, _seen: Seen | None = None) -> Any:
+    def logic(_data: Any) -> Any:
         raise EvaluationError(why)
 
     return logic
@@ -256,15 +280,17 @@ def rule_in_force(versions: Sequence[CompiledRule], now: datetime | None) -> Com
     return None
 
 
-def ask(logic: Logic, data: Any, seen: Seen | None = None) -> tuple[Answer, Reason | None]:
-    """The answer of a rule: true or false. What raises, or has any other value, is unknown (SC-L06).
-
-    seen: what other rules over the same data have looked up.
-    """
+def ask(logic: Logic, data: Any) -> tuple[Answer, Reason | None]:
+    """The answer of a rule: true or false. What raises, or has any other value, is unknown (SC-L06)."""
     try:
-        value = logic(data, seen)
+        value = logic(data)
     except EvaluationError:
         value = None
+    return answered(value)
+
+
+def answered(value: Any) -> tuple[Answer, Reason | None]:
+    """What a value means as a rule's answer; any but true and false is unknown."""
     if value is True:
         return _MET
     if value is False:
@@ -279,7 +305,7 @@ def holds(condition: Logic | None, data: Any) -> tuple[Answer, Reason | None]:
     """The answer of a condition, for which any truthy value will do; without one it holds."""
     if condition is None:
         return Answer.MET, None
-    return ask(lambda tree, seen: truth(condition(tree, seen)), data)
+    return ask(lambda tree: truth(condition(tree)), data)
 
 
 # --- Judging ------------------------------------------------------------------------------------------------
@@ -473,8 +499,13 @@ def rule_on(shown: Sequence[Shown], book: CompiledBundle, context: Context, time
     for requirement in book.requirements:
         desk.require(requirement)
     desk.give(book.duties, facts.person)
+    rulings = tuple(desk.rulings)
     return Ruled(
-        tuple(desk.findings), tuple(dict.fromkeys(desk.duties)), tuple(desk.taken), tuple(desk.rulings)
+        tuple(desk.findings),
+        tuple(dict.fromkeys(desk.duties)),
+        tuple(desk.taken),
+        book.bundle,
+        lambda: rulings,
     )
 
 

@@ -1,4 +1,4 @@
-"""The rule language: its words, its bounds, and what a part of a compiled rule is.
+"""The rule language: its words and its bounds.
 
 The rules this module keeps:
 
@@ -8,7 +8,7 @@ The rules this module keeps:
 * What is wrong with a rule is said without any value of the data, because errors are logged.
 
     COUNTS[Dialect.CERTLOGIC]["plusTime"]         # Count(3, 3)
-    Run({"payload": {...}}).spend(10)             # raises EvaluationError when a rule works too long
+    Run().spend(10)                               # raises EvaluationError when a rule works too long
 
 Source: CertLogic specification 1.3.3 of the EU Digital COVID Certificate business rules.
 """
@@ -16,11 +16,10 @@ Source: CertLogic specification 1.3.3 of the EU Digital COVID Certificate busine
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 MAX_DEPTH = 64  # operations and arrays within each other
 MAX_NODES = 10_000  # expressions in one rule
@@ -43,31 +42,12 @@ class EvaluationError(ValueError):
     """A rule has no answer for this data. The message names the operator, never a value of the data."""
 
 
-class Seen:
-    """What rules over the same data have already looked up: members by path, and the instants of texts.
+class Run:
+    """How much one evaluation of a rule may still work."""
 
-    It is kept no longer than the data: one certificate's, for the rules of one bundle.
-    """
-
-    __slots__ = ("instants", "members")
+    __slots__ = ("_left",)
 
     def __init__(self) -> None:
-        self.members: dict[str, Any] = {}
-        self.instants: dict[str, datetime] = {}
-
-
-class Run:
-    """One evaluation: the data that it began with, what was seen of it before, and how much it may still
-    work.
-    """
-
-    __slots__ = ("_left", "instants", "members", "root")
-
-    def __init__(self, root: Any, seen: Seen | None = None) -> None:
-        self.root = root
-        if seen is None:
-            seen = Seen()
-        self.members, self.instants = seen.members, seen.instants
         self._left = MAX_WORK
 
     def spend(self, steps: int) -> None:
@@ -75,31 +55,6 @@ class Run:
         self._left -= steps
         if self._left < 0:
             raise EvaluationError(f"the rule works too long: more than {MAX_WORK} steps")
-
-
-Node = Callable[[Any, Run], Any]  # a compiled expression: (the data as seen here, the run) gives its value
-
-
-class Compiling(Protocol):
-    """What an operator may ask of the compiler."""
-
-    @property
-    def zone(self) -> tzinfo:
-        """The desk's."""
-
-    def node(self, expression: Any) -> Node:
-        """An operand, compiled; one that is invalid raises when it is reached."""
-
-    def weighed(self, expression: Any) -> tuple[Node, int]:
-        """The same with the number of its nodes, for an operand that is evaluated many times."""
-
-    def strict(self, apply: Callable[..., Any], operands: list[Any]) -> Node:
-        """All operands evaluated, then ``apply(run, *values)``; in our dialect one that is not known makes
-        the answer unknown before that.
-        """
-
-
-Operator = Callable[[Compiling, list[Any]], Node]  # from the operands as written
 
 
 class Count(NamedTuple):
@@ -171,12 +126,3 @@ def is_whole(value: Any) -> bool:
     if isinstance(value, int):
         return not isinstance(value, bool)
     return isinstance(value, float) and value.is_integer()
-
-
-def raising(message: str) -> Node:
-    """A node for what is invalid: it raises when it is reached, and not before."""
-
-    def node(_data: Any, _run: Run) -> Any:
-        raise EvaluationError(message)
-
-    return node

@@ -22,19 +22,26 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from itertools import repeat
 from typing import Any
 
 from verifier.certificate import Certificate, Family
 from verifier.codes import Reason, State
 from verifier.countries import alpha2
-from verifier.making import quickly_made
-from verifier.policy.bundle import National, RuleBundle, ValueSet
-from verifier.policy.certlogic import EvaluationError
+from verifier.policy.bundle import National, Rule, RuleBundle, ValueSet
+from verifier.policy.certlogic import (
+    EvaluationError,
+    ExpressionError,
+    Together,
+    compile_logic,
+    compile_together,
+)
 from verifier.policy.context import Context
-from verifier.policy.dcc_view import SCHEMA_VERSION, dcc_views, kinds_of
+from verifier.policy.dcc_view import SCHEMA_VERSION, dcc_view, dcc_views, kinds_of
 from verifier.policy.facts import issuing_country
 from verifier.policy.judging import (
     Answer,
@@ -43,10 +50,9 @@ from verifier.policy.judging import (
     Ruled,
     Ruling,
     Shown,
-    ask,
+    answered,
     rule_in_force,
 )
-from verifier.policy.language import Seen
 from verifier.policy.saying import said
 from verifier.reasons import Finding, finding
 from verifier.times import TimeBounds, written
@@ -59,15 +65,6 @@ Version = tuple[int, ...] | None  # its three numbers; None for a text that is n
 _NUMBERS = re.compile(r"\d{1,6}(?:\.\d{1,6}){0,2}", re.ASCII)
 
 
-@dataclass(slots=True, repr=False)
-class _Heard:
-    """What the rules answer about one certificate."""
-
-    answer: Answer = Answer.MET
-    findings: list[Finding] = field(default_factory=list)
-    rulings: list[Ruling] = field(default_factory=list)
-
-
 def rule_nationally(
     shown: Sequence[Shown], book: CompiledBundle, context: Context, time: TimeBounds
 ) -> Ruled:
@@ -76,97 +73,144 @@ def rule_nationally(
     shown: in the order in which they were; each authentic. Never raises for any certificate or bundle.
     """
     if not shown:
-        return Ruled()
+        return Ruled(bundle=book.bundle)
     now = time.earliest if time.earliest == time.latest else None
-    desk = _Desk(book, context, now)
     heard = [
-        desk.hear(each.certificate, view)
+        _Hearing(book, context, now, each.certificate, document)
         for each in reversed(shown)
-        for view in reversed(dcc_views(each.certificate, book.bundle.diseases))
+        for document in reversed(_documents(each.certificate, book.bundle))
     ]
     if not heard:
-        return Ruled((finding(Reason.RULES_MISSING, "national rules have no word for such an event"),))
+        none = finding(Reason.RULES_MISSING, "national rules have no word for such an event")
+        return Ruled((none,), bundle=book.bundle)
+    for each in heard:
+        each.hear()
     best = max(heard, key=lambda one: one.answer) if len(heard) > 1 else heard[0]
-    rulings = [
-        ruling if one is best else replace(ruling, used=False) for one in heard for ruling in one.rulings
-    ]
-    return Ruled(findings=tuple(best.findings), rulings=tuple(rulings))
+    return Ruled(tuple(best.findings), bundle=book.bundle, asked=partial(_rulings, heard, best))
 
 
-@quickly_made
-@dataclass(frozen=True, slots=True, repr=False)
-class _Desk:
-    """One bundle for one journey. now: ``None`` where the time is not sure."""
+def _documents(certificate: Certificate, bundle: RuleBundle) -> Sequence[Mapping[Any, Any]]:
+    if certificate.family is Family.HC1:
+        return (certificate.document,)
+    return dcc_views(certificate, bundle.diseases)
+
+
+def _rulings(heard: Sequence[_Hearing], best: _Hearing) -> tuple[Ruling, ...]:
+    return tuple(ruling for each in heard for ruling in each.rulings(each is best))
+
+
+@dataclass(slots=True, repr=False)
+class _Hearing:
+    """One document of a certificate in front of one bundle, and what the rules answer about it.
+
+    now: ``None`` where the time is not sure. document: the certificate's own if it is an HC1, else its view.
+    """
 
     book: CompiledBundle
     context: Context
     now: datetime | None
+    certificate: Certificate
+    document: Mapping[Any, Any]
+    answer: Answer = Answer.MET
+    findings: Sequence[Finding] = ()
+    issuer: str | None = field(init=False)
+    plan: _Plan = field(init=False)
+    values: Sequence[Any] | None = field(init=False)
 
-    def hear(self, certificate: Certificate, view: dict[str, Any]) -> _Heard:
-        """Every rule that is asked of one certificate, in the order of their identifiers."""
-        heard, kinds = _Heard(), kinds_of(view)
-        issuer = issuing_country(certificate)
-        version = certificate.version if certificate.family is Family.HC1 else SCHEMA_VERSION
-        plan = self._plan(kinds, issuer, _numbers(version))
-        data = {"payload": view, "external": self._external(certificate, issuer, plan.sets)}
-        seen = Seen()
-        for one, is_for_us in plan.rules:
-            answer, cause = ask(one.logic, data, seen) if is_for_us else plan.otherwise
-            heard.rulings.append(Ruling(one, answer, cause, data))
-            if answer is _MET:
-                continue
-            heard.answer = min(heard.answer, answer)
-            if answer is Answer.NOT_MET:
-                note = said(one.rule.notes, one.values, data, self.book.zone)
-                state = one.rule.state or State.FAIL
-                heard.findings.append(finding(one.rule.reason, one.rule.identifier, state, note=note))
-            else:
-                reason = cause or Reason.RULE_UNKNOWN
-                heard.findings.append(finding(reason, one.rule.identifier, State.CHECK))
+    def hear(self) -> None:
+        """Every rule that is asked of the document, in the order of their identifiers."""
+        self.issuer = issuing_country(self.certificate)
+        plan = self.plan = self._plan()
+        self.values = plan.ask(self._data(plan.payload, plan.external))
+        if self.values is not None or not plan.plain:
+            self.findings = list(self._found())
+            self.answer = min((answer for _, answer, _ in self._answers()), default=Answer.MET)
         if not plan.accepting:
-            heard.answer = min(heard.answer, Answer.UNKNOWN)
-            kind = " and ".join(sorted(kinds)) or "certificate without an event"
-            heard.findings.append(finding(Reason.RULES_MISSING, f"{self.context.country}: none for a {kind}"))
-        return heard
+            self.answer = min(self.answer, Answer.UNKNOWN)
 
-    def _plan(self, kinds: frozenset[str], issuer: str | None, version: Version) -> _Plan:
-        """What is asked of such certificates now, as it was prepared for one before this."""
-        day = None if self.now is None else self.now.astimezone(self.book.zone).date()
-        key = day, self.context.country, self.context.area, kinds, issuer, version
+    def _answers(self) -> Iterator[tuple[CompiledRule, Answer, Reason | None]]:
+        """Each rule with its answer, and the cause of an unknown one."""
+        values = repeat(True) if self.values is None else iter(self.values)
+        for one, is_for_us in self.plan.rules:
+            yield one, *(answered(next(values)) if is_for_us else self.plan.otherwise)
+
+    def _found(self) -> Iterator[Finding]:
+        for one, answer, cause in self._answers():
+            if answer is Answer.NOT_MET:
+                note = said(one.rule.notes, one.values, self._data(), self.book.zone)
+                state = one.rule.state or State.FAIL
+                yield finding(one.rule.reason, one.rule.identifier, state, note=note)
+            elif answer is Answer.UNKNOWN:
+                yield finding(cause or Reason.RULE_UNKNOWN, one.rule.identifier, State.CHECK)
+        if not self.plan.accepting:
+            kind = " and ".join(sorted(kinds_of(self.document))) or "certificate without an event"
+            yield finding(Reason.RULES_MISSING, f"{self.context.country}: none for a {kind}")
+
+    def rulings(self, used: bool) -> Iterator[Ruling]:
+        """The answers for the "why?" screen."""
+        data = self._data()
+        for one, answer, cause in self._answers():
+            yield Ruling(one, answer, cause, data, used=used)
+
+    def _data(
+        self, payload: Collection[str] | None = None, external: Iterable[str] | None = None
+    ) -> dict[str, Any]:
+        """What rules are asked over, or these members of it; what is not known is not there."""
+        is_hc1 = self.document is self.certificate.document
+        beside: dict[str, Any] = {"valueSets": self.plan.sets}
+        for name in _EXTERNAL if external is None else external:
+            value = _EXTERNAL[name](self)
+            if value:
+                beside[name] = value
+        return {"payload": dcc_view(self.document, payload) if is_hc1 else self.document, "external": beside}
+
+    def _plan(self) -> _Plan:
+        """What is asked of such documents now, as it was prepared for one before this."""
+        certificate, told = self.certificate, self.document.get
+        version = certificate.version if certificate.family is Family.HC1 else SCHEMA_VERSION
+        letters = bool(told("v")), bool(told("t")), bool(told("r"))
+        key = letters, self.issuer, version, self.context.country, self.context.area, self.now is None
         plans: dict[Any, _Plan] = self.book.plans
         plan = plans.get(key)
         if plan is None or not plan.counts(self.now):
             if len(plans) >= _MOST_PLANS:
                 plans.clear()
-            plan = plans[key] = self._planned(day, kinds, issuer, version)
+            plan = plans[key] = self._planned(kinds_of(self.document), _numbers(version))
         return plan
 
-    def _planned(
-        self, day: date | None, kinds: frozenset[str], issuer: str | None, version: Version
-    ) -> _Plan:
-        asked = list(self._asked(kinds, issuer))
+    def _planned(self, kinds: frozenset[str], version: Version) -> _Plan:
+        asked = list(self._asked(kinds))
+        day = None if self.now is None else self.now.astimezone(self.book.zone).date()
         sure = self.now is not None
+        rules = tuple(
+            (one, sure and _is_ours(national) and _is_written_for(national, version))
+            for one, national in asked
+        )
+        accepting = any(not national.invalidation for _, national in asked)
+        sets, together = _compiled(self.book, [one for one, is_for_us in rules if is_for_us], day)
+        external = together.members("external")
         since, until = _bounds(self.book, self.now)
         return _Plan(
-            rules=tuple(
-                (one, sure and _is_ours(national) and _is_written_for(national, version))
-                for one, national in asked
-            ),
+            rules=rules,
+            ask=together.function,
+            payload=together.members("payload"),
+            external=tuple(name for name in _EXTERNAL if external is None or name in external),
             otherwise=(Answer.UNKNOWN, Reason.RULE_UNKNOWN if sure else Reason.CLOCK_UNSURE),
-            accepting=any(not national.invalidation for _, national in asked),
-            sets=_value_sets(self.book, day),
+            accepting=accepting,
+            plain=accepting and all(is_for_us for _, is_for_us in rules),
+            sets=sets,
             since=since,
             until=until,
         )
 
-    def _asked(self, kinds: frozenset[str], issuer: str | None) -> Iterator[tuple[CompiledRule, National]]:
-        """The rules for a certificate of these kinds from this country."""
+    def _asked(self, kinds: frozenset[str]) -> Iterator[tuple[CompiledRule, National]]:
+        """The rules for a document of these kinds from this issuing country."""
         for identifier in sorted(self.book.rules):
             one = rule_in_force(self.book.rules[identifier], self.now)
             national = None if one is None else one.rule.national
             if one is None or national is None:
                 continue
-            country = alpha2(issuer if national.invalidation else self.context.country)
+            country = alpha2(self.issuer if national.invalidation else self.context.country)
             if (
                 country is not None
                 and alpha2(national.country) == country
@@ -175,23 +219,9 @@ class _Desk:
             ):
                 yield one, national
 
-    def _external(self, certificate: Certificate, issuer: str | None, sets: _ValueSets) -> dict[str, Any]:
-        """What rules may know beside the payload; what is not known is not there."""
-        known = {
-            "validationClock": self.now and written(self.now),
-            "countryCode": self.context.country,
-            "exp": _written(certificate.expires_at),
-            "iat": _written(certificate.issued_at),
-            "issuerCountryCode": issuer,
-            "kid": base64.b64encode(certificate.key.kid).decode(),
-            "region": self.context.area,
-        }
-        return {"valueSets": sets} | {name: value for name, value in known.items() if value}
-
 
 # --- What is asked of certificates of one kind --------------------------------------------------------------
 
-_MET = Answer.MET
 _MOST_PLANS = 256  # of a bundle: kinds of certificates, by issuing country and version
 
 
@@ -199,27 +229,59 @@ _MOST_PLANS = 256  # of a bundle: kinds of certificates, by issuing country and 
 class _Plan:
     """What is asked of certificates of one kind, issuer and version on one day; nothing of a Holder.
 
-    rules: each with whether it was written for our engine and for such payloads; otherwise: the answer of one
-    that was not. accepting: whether there is an acceptance rule among them. sets: as they are on that day.
-    since, until: from and before which instants the same rules are in force; ``None``: open.
+    rules: each with whether it was written for our engine and for such payloads; ask: evaluates those that
+    were; otherwise: the answer of one that was not. payload, external: which members of their data they look
+    at; ``None``: any. accepting: whether there is an acceptance rule among them. plain: and each is for us.
+    sets: as they are on that day. since, until: from and before which instants it is the same.
     """
 
     rules: tuple[tuple[CompiledRule, bool], ...]
+    ask: Callable[[Any], Sequence[Any] | None]
+    payload: frozenset[str] | None
+    external: tuple[str, ...]
     otherwise: tuple[Answer, Reason]
     accepting: bool
+    plain: bool
     sets: _ValueSets
     since: datetime | None
     until: datetime | None
 
     def counts(self, now: datetime | None) -> bool:
-        """Whether no rule has begun or ended since it was made; without a sure time none does."""
+        """Whether it is the same day and no rule has begun or ended; without a sure time none does."""
         return now is None or (
             (self.since is None or self.since <= now) and (self.until is None or now < self.until)
         )
 
 
+def _compiled(
+    book: CompiledBundle, rules: Sequence[CompiledRule], day: date | None
+) -> tuple[_ValueSets, Together]:
+    """Rules as one function, with the value sets of that day; mostly they are the same for all issuers."""
+    sets = _value_sets(book, day)
+    held: dict[Any, tuple[_ValueSets, Together]] = book.functions
+    key = tuple(map(id, rules))
+    if key not in held or held[key][0] != sets:
+        if len(held) >= _MOST_PLANS:
+            held.clear()
+        try:
+            together = compile_together([one.rule.logic for one in rules], sets)
+        except ExpressionError:
+            together = compile_together([_expression(one.rule) for one in rules], sets)
+        held[key] = sets, together
+    return held[key]
+
+
+def _expression(rule: Rule) -> Any:
+    """A rule's expression; of one that is nested too deep or too long, one that has no answer."""
+    try:
+        compile_logic(rule.logic)
+    except ExpressionError:
+        return None
+    return rule.logic
+
+
 def _bounds(book: CompiledBundle, now: datetime | None) -> tuple[datetime | None, datetime | None]:
-    """The last instant at which a rule began or ended, and the next one."""
+    """The last instant at which a rule or the desk's day began or ended, and the next one."""
     if now is None:
         return None, None
     instants = [
@@ -229,6 +291,12 @@ def _bounds(book: CompiledBundle, now: datetime | None) -> tuple[datetime | None
         for instant in (one.rule.valid_from, one.rule.valid_to)
         if instant is not None
     ]
+    today = now.astimezone(book.zone).date()
+    try:
+        for day in (today, today + timedelta(days=1)):
+            instants.append(datetime.combine(day, time(), book.zone).astimezone(UTC))
+    except OverflowError:  # on the first and the last day of the calendar nothing is prepared
+        return now, now
     return (
         max((instant for instant in instants if instant <= now), default=None),
         min((instant for instant in instants if instant > now), default=None),
@@ -241,6 +309,18 @@ def _written(instant: datetime | None) -> str | None:
         return None if instant is None else written(instant)
     except OverflowError:
         return None
+
+
+# What rules may know beside the payload.
+_EXTERNAL: Mapping[str, Callable[[_Hearing], str | None]] = {
+    "validationClock": lambda one: None if one.now is None else written(one.now),
+    "countryCode": lambda one: one.context.country,
+    "exp": lambda one: _written(one.certificate.expires_at),
+    "iat": lambda one: _written(one.certificate.issued_at),
+    "issuerCountryCode": lambda one: one.issuer,
+    "kid": lambda one: base64.b64encode(one.certificate.key.kid).decode(),
+    "region": lambda one: one.context.area,
+}
 
 
 def _is_ours(national: National) -> bool:

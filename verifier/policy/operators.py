@@ -28,18 +28,13 @@ from verifier.codes import Reason
 from verifier.policy.jsdates import read_day, read_instant
 from verifier.policy.language import (
     SHIFT_UNITS,
-    Compiling,
     EvaluationError,
-    Node,
-    Operator,
     Run,
-    Steps,
     is_whole,
-    raising,
-    steps_of,
 )
 from verifier.policy.meaning import among, same, truth
 from verifier.policy.values import Span, Unknown
+from verifier.policy.writing import Compiling, Operator
 
 VALUE_SETS = "valueSets"  # the member of the data that holds them, by id
 _OUTSIDE = "a date outside the years 1 to 9999"
@@ -55,19 +50,24 @@ def unknown_of(value: Any) -> Unknown | None:
     return Unknown(value.cause) if isinstance(value, Span) else None
 
 
-def lifted(apply: Callable[..., Any], nodes: list[Node]) -> Node:
-    """A node that computes from known operands; the first that is not known is its answer."""
+def lifted(compiling: Compiling, apply: Callable[..., Any], operands: list[Any]) -> str:
+    """``apply(run, *values)`` of known operands; the first that is not known is the answer."""
+    writer = compiling.writer
+    first, *rest = operands
+    names = [compiling.node(first), *map(compiling.later, rest)]
+    return writer.put(f"{writer.bound(_lifted)}({writer.bound(apply)}, {writer.run()}, {', '.join(names)})")
 
-    def node(data: Any, run: Run) -> Any:
-        values = []
-        for operand in nodes:
-            value = operand(data, run)
-            if isinstance(value, (Unknown, Span)):
-                return unknown_of(value)
-            values.append(value)
-        return apply(run, *values)
 
-    return node
+def _lifted(apply: Callable[..., Any], run: Run, first: Any, *rest: Callable[[], Any]) -> Any:
+    if isinstance(first, (Unknown, Span)):
+        return unknown_of(first)
+    values = [first]
+    for operand in rest:
+        value = operand()
+        if isinstance(value, (Unknown, Span)):
+            return unknown_of(value)
+        values.append(value)
+    return apply(run, *values)
 
 
 def unknown_in(complaint: str, value: Any) -> Unknown:
@@ -78,110 +78,133 @@ def unknown_in(complaint: str, value: Any) -> Unknown:
     return unknown
 
 
-def either(guard: Unknown, then: Node, otherwise: Node, data: Any, run: Run) -> Any:
-    """Both branches of an ``if`` whose guard is not known: their value where they agree, else the guard's
-    cause. A branch that has no answer agrees with none: nobody knows whether it would be taken.
-    """
-    try:
-        one, other = then(data, run), otherwise(data, run)
-        alike = one == other if unknown_of(one) or unknown_of(other) else same(one, other, run)
-    except EvaluationError:
-        return guard
-    return one if alike else guard
-
-
 # --- values of the data
 
 
-def var(steps: Steps) -> Node:
-    """As CertLogic's; a path that meets an unknown ends there."""
-
-    def node(data: Any, _run: Run) -> Any:
-        for name, index in steps:
-            if isinstance(data, Mapping):
-                data = data.get(name)
-            elif index is not None and isinstance(data, (list, tuple)) and index < len(data):
-                data = data[index]
-            else:
-                return data if isinstance(data, Unknown) else None
-        return data
-
-    return node
+def item(data: Any, name: str, index: int | None) -> Any:
+    """The member of a value, ``None`` where it has none; a path that meets an unknown ends there."""
+    if isinstance(data, Mapping):
+        return data.get(name)
+    if index is not None and isinstance(data, (list, tuple)) and index < len(data):
+        return data[index]
+    return data if isinstance(data, Unknown) else None
 
 
 def _is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value)
 
 
-def _need(_compiling: Compiling, operands: list[Any]) -> Node:
+def _need(compiling: Compiling, operands: list[Any]) -> str:
     path, cause = (*operands, Reason.RULE_UNKNOWN.value)[:2]
+    writer = compiling.writer
     if not isinstance(path, str):
-        return raising('"need": the first operand is the text of a path')
+        return writer.failing('"need": the first operand is the text of a path')
     if not isinstance(cause, str) or cause not in Reason.__members__:
-        return raising('"need": the second operand is the code of a reason')
-    value_of, missing = var(steps_of(path)), Unknown(Reason[cause])
-
-    def node(data: Any, run: Run) -> Any:
-        value = value_of(data, run)
-        return missing if _is_missing(value) else value
-
-    return node
+        return writer.failing('"need": the second operand is the code of a reason')
+    value, missing = compiling.var(path), writer.bound(Unknown(Reason[cause]))
+    return writer.put(f"{missing} if {writer.bound(_is_missing)}({value}) else {value}")
 
 
-def _known(_compiling: Compiling, operands: list[Any]) -> Node:
+def _known(compiling: Compiling, operands: list[Any]) -> str:
+    writer = compiling.writer
     if not isinstance(operands[0], str):
-        return raising('"known": the operand is the text of a path')
-    value_of = var(steps_of(operands[0]))
+        return writer.failing('"known": the operand is the text of a path')
+    return writer.put(f"{writer.bound(_is_known)}({compiling.var(operands[0])})")
 
-    def node(data: Any, run: Run) -> bool:
-        value = value_of(data, run)
-        return not (_is_missing(value) or isinstance(value, Unknown))
 
-    return node
+def _is_known(value: Any) -> bool:
+    return not (_is_missing(value) or isinstance(value, Unknown))
 
 
 # --- true, false, unknown
 
 
-def lazy(name: str, decides: bool) -> Operator:
+def chosen(compiling: Compiling, guard: Any, then: Any, otherwise: Any) -> str:
+    """``if``, whose guard may not be known."""
+    writer = compiling.writer
+    names = (compiling.node(guard), compiling.later(then), compiling.later(otherwise))
+    return writer.put(f"{writer.bound(_chosen)}({writer.run()}, {', '.join(names)})")
+
+
+def _chosen(run: Run, guard: Any, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    known = truth(guard)
+    if known is True:
+        return then()
+    if known is False:
+        return otherwise()
+    if known is None:
+        raise EvaluationError('"if": the guard is a date, which is neither true nor false')
+    return _either(run, known, then, otherwise)
+
+
+def _either(run: Run, guard: Unknown, then: Callable[[], Any], otherwise: Callable[[], Any]) -> Any:
+    """Both branches of an ``if`` whose guard is not known: their value where they agree, else the guard's
+    cause. A branch that has no answer agrees with none: nobody knows whether it would be taken.
+    """
+    try:
+        one, other = then(), otherwise()
+        alike = one == other if unknown_of(one) or unknown_of(other) else same(one, other, run)
+    except EvaluationError:
+        return guard
+    return one if alike else guard
+
+
+def inverted(compiling: Compiling, value: str) -> str:
+    """``!`` of what may not be known."""
+    writer = compiling.writer
+    return writer.put(f"{writer.bound(_inverted)}({value})")
+
+
+def _inverted(value: Any) -> bool | Unknown:
+    known = truth(value)
+    if known is None:
+        raise EvaluationError('"!": the operand is a date, which is neither true nor false')
+    return known if isinstance(known, Unknown) else not known
+
+
+def decided(compiling: Compiling, name: str, operands: list[Any], *, decides: bool) -> str:
     """``and`` (decided by what is falsy) and ``or`` (by what is truthy).
 
     The value is that of the operand that decides, else what is unknown, else that of the last.
     """
-
-    def build(compiling: Compiling, operands: list[Any]) -> Node:
-        nodes = [compiling.node(operand) for operand in operands]
-
-        def node(data: Any, run: Run) -> Any:
-            unknown: Unknown | None = None
-            value: Any = None
-            for operand in nodes:
-                value = operand(data, run)
-                known = truth(value)
-                if known is decides:
-                    return value
-                if known is None:
-                    raise EvaluationError(f'"{name}": an operand is a date, which is neither true nor false')
-                if isinstance(known, Unknown) and unknown is None:
-                    unknown = known
-            return value if unknown is None else unknown
-
-        return node
-
-    return build
+    writer = compiling.writer
+    names = map(compiling.later, operands)
+    return writer.put(
+        f"{writer.bound(_decided)}({writer.bound(name)}, {writer.bound(decides)}, {', '.join(names)})"
+    )
 
 
-def _in(compiling: Compiling, operands: list[Any]) -> Node:
-    def apply(run: Run, item: Any, items: Any) -> bool | Unknown:
-        if items is None:
-            return False
-        if not isinstance(items, (list, tuple)):
-            raise EvaluationError('"in": the second operand is no array')
-        if among(item, items, run):
-            return True
-        return next((unknown for unknown in map(unknown_of, items) if unknown is not None), False)
+def _decided(name: str, decides: bool, *operands: Callable[[], Any]) -> Any:
+    unknown: Unknown | None = None
+    value: Any = None
+    for operand in operands:
+        value = operand()
+        known = truth(value)
+        if known is decides:
+            return value
+        if known is None:
+            raise EvaluationError(f'"{name}": an operand is a date, which is neither true nor false')
+        if isinstance(known, Unknown) and unknown is None:
+            unknown = known
+    return value if unknown is None else unknown
 
-    return compiling.strict(apply, operands)
+
+def _or(compiling: Compiling, operands: list[Any]) -> str:
+    return decided(compiling, "or", operands, decides=True)
+
+
+def _in(compiling: Compiling, operands: list[Any]) -> str:
+    return lifted(compiling, _among, operands)
+
+
+def _among(run: Run, item: Any, items: Any) -> bool | Unknown:
+    if items is None:
+        return False
+    if not isinstance(items, (list, tuple)):
+        raise EvaluationError('"in": the second operand is no array')
+    if among(item, items, run):
+        return True
+    return next((unknown for unknown in map(unknown_of, items) if unknown is not None), False)
 
 
 # --- days and instants
@@ -218,21 +241,19 @@ def _ordered(name: str, holds: Callable[[Any, Any], bool]) -> Operator:
             return answer
         return Unknown(left.cause if isinstance(left, Span) else right.cause)
 
-    def build(compiling: Compiling, operands: list[Any]) -> Node:
-        nodes = [compiling.node(operand) for operand in operands]
+    def in_order(*dates: Any) -> bool | Unknown:
+        answer: bool | Unknown = True
+        for left, right in pairwise(dates):
+            held = pair(left, right)
+            if held is False:
+                return False
+            if answer is True:
+                answer = held
+        return answer
 
-        def node(data: Any, run: Run) -> bool | Unknown:
-            dates = [operand(data, run) for operand in nodes]
-            answer: bool | Unknown = True
-            for left, right in pairwise(dates):
-                held = pair(left, right)
-                if held is False:
-                    return False
-                if answer is True:
-                    answer = held
-            return answer
-
-        return node
+    def build(compiling: Compiling, operands: list[Any]) -> str:
+        dates = [compiling.node(operand) for operand in operands]
+        return compiling.writer.put(f"{compiling.writer.bound(in_order)}({', '.join(dates)})")
 
     return build
 
@@ -250,28 +271,25 @@ def _each_bound(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return each
 
 
-def _converted(name: str, convert: Callable[[Any], Any], operand: Any, compiling: Compiling) -> Node:
+def _converted(name: str, convert: Callable[[Any], Any], operand: Any, compiling: Compiling) -> str:
     """One operand through ``convert``; a text of the rule itself is read when it is compiled."""
-    each = _each_bound(convert)
-    if isinstance(operand, str):
-        try:
-            value = convert(operand)
-        except EvaluationError as error:
-            return raising(f'"{name}": {error}')
-        return lambda _data, _run: value
-    value_of = compiling.node(operand)
+    each, writer = _each_bound(convert), compiling.writer
 
-    def node(data: Any, run: Run) -> Any:
-        value = value_of(data, run)
+    def converted(value: Any) -> Any:
         try:
             return each(value)
         except EvaluationError as error:
             raise EvaluationError(f'"{name}": {error}') from None
 
-    return node
+    if not isinstance(operand, str):
+        return writer.put(f"{writer.bound(converted)}({compiling.node(operand)})")
+    try:
+        return writer.bound(converted(operand))
+    except EvaluationError as error:
+        return writer.failing(str(error))
 
 
-def _day(compiling: Compiling, operands: list[Any]) -> Node:
+def _day(compiling: Compiling, operands: list[Any]) -> str:
     def day(value: Any) -> date:
         if isinstance(value, str):
             return read_day(value)
@@ -285,7 +303,7 @@ def _day(compiling: Compiling, operands: list[Any]) -> Node:
     return _converted("day", day, operands[0], compiling)
 
 
-def _instant(compiling: Compiling, operands: list[Any]) -> Node:
+def _instant(compiling: Compiling, operands: list[Any]) -> str:
     def instant(value: Any) -> datetime:
         if isinstance(value, str):
             return read_instant(value)
@@ -296,14 +314,18 @@ def _instant(compiling: Compiling, operands: list[Any]) -> Node:
     return _converted("instant", instant, operands[0], compiling)
 
 
-def _shift(compiling: Compiling, operands: list[Any]) -> Node:
+def _shift(compiling: Compiling, operands: list[Any]) -> str:
     value, amount, unit = operands
     if not is_whole(amount):
-        return raising('"shift": the second operand is a whole number as it stands, not computed')
+        return compiling.writer.failing(
+            '"shift": the second operand is a whole number as it stands, not computed'
+        )
     if unit not in SHIFT_UNITS:
-        return raising(f'"shift": the third operand is one of {", ".join(SHIFT_UNITS)}')
+        return compiling.writer.failing(f'"shift": the third operand is one of {", ".join(SHIFT_UNITS)}')
     if isinstance(value, str):
-        return raising('"shift": the first operand is a day or an instant; "day" and "instant" read texts')
+        return compiling.writer.failing(
+            '"shift": the first operand is a day or an instant; "day" and "instant" read texts'
+        )
     whole = int(amount)
 
     def shifted(value: Any) -> date:
@@ -341,9 +363,14 @@ def _shifted_day(day: date, amount: int, unit: str) -> date:
 # --- value sets
 
 
-def _set_of(run: Run, name: str) -> Mapping[str, tuple[date | None, date | None]]:
-    sets = run.root.get(VALUE_SETS) if isinstance(run.root, Mapping) else None
-    found = sets.get(name) if isinstance(sets, Mapping) else None
+def _set(compiling: Compiling, name: str) -> str:
+    """The value set of the bundle. It stands in the data as a whole, whatever a lambda sees."""
+    writer = compiling.writer
+    found = writer.member(((VALUE_SETS, None), (name, None)))
+    return writer.put(f"{writer.bound(_checked_set)}({found}, {writer.bound(name)})")
+
+
+def _checked_set(found: Any, name: str) -> Mapping[str, tuple[date | None, date | None]]:
     if not isinstance(found, Mapping):
         raise EvaluationError(f"there is no value set {name[:40]!r} in the bundle")
     return found
@@ -358,24 +385,23 @@ def _code(operator_name: str, value: Any) -> str | Unknown:
     raise EvaluationError(f'"{operator_name}": the code is no text')
 
 
-def _listed(compiling: Compiling, operands: list[Any]) -> Node:
-    name = operands[1]
+def _listed(compiling: Compiling, operands: list[Any]) -> str:
+    name, writer = operands[1], compiling.writer
     if not isinstance(name, str):
-        return raising('"listed": the second operand is the id of a value set')
-    code_of = compiling.node(operands[0])
-    day_of = compiling.node(operands[2]) if len(operands) > 2 else None
+        return writer.failing('"listed": the second operand is the id of a value set')
+    codes, code = _set(compiling, name), compiling.node(operands[0])
+    day = compiling.later(operands[2]) if len(operands) > 2 else "None"
+    return writer.put(f"{writer.bound(_is_listed)}({codes}, {code}, {day})")
 
-    def node(data: Any, run: Run) -> bool | Unknown:
-        codes = _set_of(run, name)
-        code = _code("listed", code_of(data, run))
-        if isinstance(code, Unknown):
-            return code
-        period = codes.get(code)
-        if period is None:
-            return False
-        return True if day_of is None else _within(day_of(data, run), *period)
 
-    return node
+def _is_listed(codes: Mapping[str, Any], value: Any, day: Callable[[], Any] | None) -> bool | Unknown:
+    code = _code("listed", value)
+    if isinstance(code, Unknown):
+        return code
+    period = codes.get(code)
+    if period is None:
+        return False
+    return True if day is None else _within(day(), *period)
 
 
 def _within(day: Any, begin: date | None, end: date | None) -> bool | Unknown:
@@ -392,28 +418,27 @@ def _within(day: Any, begin: date | None, end: date | None) -> bool | Unknown:
     return Unknown(day.cause)
 
 
-def _since(compiling: Compiling, operands: list[Any]) -> Node:
-    name = operands[1]
+def _since(compiling: Compiling, operands: list[Any]) -> str:
+    name, writer = operands[1], compiling.writer
     if not isinstance(name, str):
-        return raising('"since": the second operand is the id of a value set')
-    code_of = compiling.node(operands[0])
+        return writer.failing('"since": the second operand is the id of a value set')
+    codes, code = _set(compiling, name), compiling.node(operands[0])
+    return writer.put(f"{writer.bound(_begin)}({codes}, {code})")
 
-    def node(data: Any, run: Run) -> date | Unknown:
-        codes = _set_of(run, name)
-        code = _code("since", code_of(data, run))
-        if isinstance(code, Unknown):
-            return code
-        begin, _end = codes.get(code, (None, None))
-        return Unknown(Reason.VALUE_UNKNOWN) if begin is None else begin
 
-    return node
+def _begin(codes: Mapping[str, Any], value: Any) -> date | Unknown:
+    code = _code("since", value)
+    if isinstance(code, Unknown):
+        return code
+    begin, _end = codes.get(code, (None, None))
+    return Unknown(Reason.VALUE_UNKNOWN) if begin is None else begin
 
 
 TABLE: Mapping[str, Operator] = MappingProxyType(
     {
         "need": _need,
         "known": _known,
-        "or": lazy("or", decides=True),
+        "or": _or,
         "in": _in,
         "day": _day,
         "instant": _instant,

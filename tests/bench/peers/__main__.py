@@ -91,7 +91,7 @@ def main() -> int:
             figures["decode"][name] = decode(environments, frames, args.rounds)
             told_decode(name, figures["decode"][name])
     if "chains" in parts:
-        figures["chains"] = chains(environments, certificates(40), 3 * args.rounds)
+        figures["chains"] = chains(environments, certificates(100), 3 * args.rounds)
         told_chains(figures["chains"])
     if "photos" in parts:
         figures["photos"] = photos(environments)
