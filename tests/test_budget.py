@@ -197,7 +197,7 @@ def test_seconds_end_a_soak_early() -> None:
 
 
 def test_a_unit_starts_without_what_it_may_never_need() -> None:
-    """NumPy waits for the first damaged symbol; TUF is the sync's, JSON-LD the DIVOC reader's, PyAV a video's."""
+    """NumPy waits for the first damaged symbol; TUF is the sync's, JSON-LD is DIVOC's, PyAV a video's."""
     program = (
         "import sys\n"
         "from appliance.camera import files\n"

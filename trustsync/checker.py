@@ -68,7 +68,7 @@ def _take_limits() -> None:
 
 
 def _do_without(module: str) -> None:
-    """Have it taken as not installed: sqlite-utils loads NumPy where it is there, for 11 MB and no use here."""
+    """Have it taken as not installed: sqlite-utils loads NumPy where it can, for 11 MB and no use here."""
     sys.modules[module] = None  # type: ignore[assignment]
 
 
