@@ -50,11 +50,10 @@ class Basis:
         earlier: the traveller's other certificates; each disease of theirs is judged by its own bundle too.
         """
         now = _ANY_TIME if self.now is None or self.clock is ClockState.UNSYNCED else self.now
-        bundle, *others = (
-            in_force(self.bundles, now, self.context, _diseases(each)) for each in (assessment, *earlier)
-        )
+        bundle = in_force(self.bundles, now, self.context, _diseases(assessment))
+        others = [in_force(self.bundles, now, self.context, _diseases(each)) for each in earlier]
         beside = {id(each): each for each in others if each is not None and each is not bundle}
-        order = order_in_force(self.orders, now, self.context)
+        order = order_in_force(self.orders, now, self.context) if self.orders else None
         return Policy(bundle, self.context, order, tuple(beside.values()))
 
 

@@ -32,7 +32,7 @@ def verifier(ratio: float) -> dict[str, Any]:
 def invented() -> dict[str, Any]:
     """Results of all parts, each goal met."""
     row = {"frames": 9, "still": 9, "live": 8, "fast": 7, "defaults": 7}
-    beside = {"ms": TIMES, "fast ms": TIMES, "wall ms": TIMES, "ratio of p50": 1.0}
+    beside = {"ms": TIMES, "fast ms": TIMES, "wall ms": TIMES, "ratio of p50": 1.0, "ratio of means": 1.1}
     ranks = {"p50": 100.0, "p95": 200.0, "p99": 300.0, "max": 400.0}
     return {
         "reading": {
@@ -328,6 +328,20 @@ def test_a_part_fails_in_a_process_of_its_own():
     assert outcome.failed == "OSError: no camera"
     assert outcome.result is None
     assert "Traceback" in talk[0]
+
+
+def lacking(wish: parts.Wish) -> dict[str, Any]:
+    raise parts.AbsentError("the vectors are not here")
+
+
+def test_what_a_machine_does_not_have_is_told_and_is_no_failure():
+    """A Raspberry Pi without the published vectors has a whole run all the same."""
+    outcome = parts.run(parts.Part("nothing", lacking, (1, 1)), parts.Wish(), pytest.fail)
+    assert (outcome.absent, outcome.failed) == ("the vectors are not here", None)
+    run = a_run()
+    run["parts"]["rules"] = outcome.told()
+    assert "rules absent: the vectors are not here" in report.terminal(run)
+    assert pages.unfit(run) is None
 
 
 # --- what is measured, with as little as possible ----------------------------------------------------------

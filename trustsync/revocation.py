@@ -29,6 +29,8 @@ from verifier.trust import HashKind
 _MAP_FROM = 64 << 10
 _OTHER_FILES = 256  # descriptors that are left to everything else in the process
 
+_NONE: frozenset[HashKind] = frozenset()
+
 Part = tuple[bytes | memoryview, int]  # entries, and the width of each in bytes
 
 
@@ -48,6 +50,14 @@ class MappedRevocation:
         self._segments = segments
         self._expires = expires
         self._missing = missing
+        kinds: dict[bytes, set[HashKind]] = {}
+        for scope, kind in segments:
+            kinds.setdefault(scope, set()).add(kind)
+        self._kinds = {scope: frozenset(those) for scope, those in kinds.items()}
+
+    def kinds(self, scope: bytes) -> frozenset[HashKind]:
+        """Of which kinds entries are listed for ``scope``."""
+        return self._kinds.get(scope, _NONE)
 
     def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
         """Whether ``digest`` is listed for ``scope``; for ``RID_BEFORE``, with whatever instant."""
@@ -56,7 +66,10 @@ class MappedRevocation:
             return False
         if kind is HashKind.RID_BEFORE:
             return self.before(scope, digest) is not None
-        return any(segment_holds(data, width, digest) for data, width in parts)
+        for data, width in parts:  # noqa: SIM110 - a generator for one segment takes longer than to look
+            if segment_holds(data, width, digest):
+                return True
+        return False
 
     def before(self, scope: bytes, digest: bytes) -> datetime | None:
         """Documents issued before this instant are revoked; ``None`` when none is listed."""

@@ -16,7 +16,7 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
@@ -78,10 +78,10 @@ class Assessment:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """Everything that was found, in the order of the checks."""
-        return tuple([found for check in self.checks for found in check.findings])
+        return tuple([found for check in self.checks if check.findings for found in check.findings])
 
 
-_PASSED: Mapping[str, Check] = {step.name: Check(step.name, Outcome.PASSED) for step in STEPS}
+_STEPS = tuple((step.name, step.run, step.after, Check(step.name, Outcome.PASSED)) for step in STEPS)
 
 
 def _check(name: str, findings: Sequence[Finding]) -> Check:
@@ -126,8 +126,7 @@ def assess(
     )
     done: list[Check] = []
     barred = nothing_read = False
-    for step in STEPS:
-        after = step.after
+    for name, run, after, passed in _STEPS:
         if after is _ALWAYS:
             if nothing_read:
                 break  # a web link needs no list at all
@@ -137,11 +136,11 @@ def assess(
             or (after is _CLAIMS and case.claims is None)
         ):
             continue
-        found = step.run(case)
+        found = run(case)
         if not found:
-            done.append(_PASSED[step.name])
+            done.append(passed)
             continue
-        done.append(_check(step.name, found))
+        done.append(_check(name, found))
         barred = barred or after is _BARS
         nothing_read = nothing_read or any(each.state is State.RESCAN for each in found)
     return Assessment(

@@ -236,10 +236,10 @@ def revoked_by(
 
     scopes: of its key, see :func:`scopes_of`.
     """
-    holds = revocation.holds
-    for kind, digest in entries:
-        for scope in scopes:
-            if holds(scope, kind, digest):
+    listed = [(scope, kinds) for scope in scopes if (kinds := revocation.kinds(scope))]
+    for kind, digest in entries if listed else ():
+        for scope, kinds in listed:
+            if kind in kinds and revocation.holds(scope, kind, digest):
                 return kind
         if kind in _ALSO_BY_INSTANT:
             limits = [revocation.before(scope, digest) for scope in scopes]

@@ -31,7 +31,6 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from verifier.countries import alpha2
@@ -52,7 +51,7 @@ ALGORITHMS = frozenset((*_ECDSA, *_PSS_HASH, EDDSA))
 _ORDER = {
     "secp256r1": 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551,
     "secp384r1": 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973,  # noqa: E501 - one number
-    "secp521r1": 0x01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409,  # noqa: E501 - one number
+    "secp521r1": 0x1FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409,  # noqa: E501 - one number
 }
 _RSA_BITS = range(1024, 8193)
 _RSA_STRONG_BITS = 2048
@@ -117,7 +116,8 @@ def _refused(alg: int) -> AlgorithmRefusedError:
 
 def _ecdsa(key: ec.EllipticCurvePublicKey) -> Check:
     half = (key.curve.key_size + 7) // 8
-    order = _ORDER[key.curve.name]
+    nothing, order = bytes(half), _ORDER[key.curve.name].to_bytes(half)
+    verify = key.verify
 
     def check(alg: int, signature: bytes, message: bytes) -> bool:
         scheme = _ECDSA.get(alg)
@@ -125,16 +125,29 @@ def _ecdsa(key: ec.EllipticCurvePublicKey) -> Check:
             raise _refused(alg)
         if len(signature) != 2 * half:
             return False
-        r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
-        if not (0 < r < order and 0 < s < order):
+        r, s = signature[:half], signature[half:]
+        if not (nothing < r < order and nothing < s < order):  # of one length, bytes compare as numbers do
             return False
         try:
-            key.verify(encode_dss_signature(r, s), message, scheme)
+            verify(_der(r, s), message, scheme)
         except InvalidSignature:
             return False
         return True
 
     return check
+
+
+def _der(r: bytes, s: bytes) -> bytes:
+    """ECDSA-Sig-Value (RFC 3279, 2.2.3) of two positive numbers that each fit into 66 bytes."""
+    body = _integer(r) + _integer(s)
+    return (b"\x30%c" if len(body) < 0x80 else b"\x30\x81%c") % len(body) + body
+
+
+def _integer(number: bytes) -> bytes:
+    number = number.lstrip(b"\0")
+    if number[0] & 0x80:  # it would be a negative one
+        number = b"\0" + number
+    return b"\x02%c" % len(number) + number
 
 
 def _pss(key: rsa.RSAPublicKey) -> Check:

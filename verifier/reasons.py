@@ -83,5 +83,5 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def state_of(findings: Iterable[Finding]) -> State:
     """The state of the worst finding; PASS when nothing was found that changes it."""
-    ordered = worst_first(findings)
-    return (ordered[0].state or State.PASS) if ordered else State.PASS
+    worst = min(findings, key=_badness, default=None)
+    return State.PASS if worst is None else worst.state or State.PASS

@@ -72,8 +72,9 @@ class Recognition:
         named = () if issuer is None else self._by_name.get(issuer, ())
         by_country = self._by_country.get(alpha2(country) or "", ())
         for lines in (named, by_country):
-            if held := [line.recognised for line in lines if _holds(line, now)]:
-                return min(held, key=_PRECEDENCE.index)
+            held = [line.recognised for line in lines if _holds(line, now)]
+            if held:
+                return held[0] if len(held) == 1 else min(held, key=_PRECEDENCE.index)
         return RecognitionClass.NONE
 
 
@@ -82,8 +83,10 @@ _PRECEDENCE = (RecognitionClass.NONE, RecognitionClass.OFFICIAL, RecognitionClas
 
 
 def _holds(line: RecognisedIssuer, now: datetime | None) -> bool:
+    if line.valid_from is None and line.valid_until is None:
+        return True
     if now is None:
-        return line.valid_from is None and line.valid_until is None
+        return False
     return (line.valid_from is None or now >= line.valid_from) and (
         line.valid_until is None or now < line.valid_until
     )

@@ -15,7 +15,7 @@ The rules this module keeps:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
@@ -139,6 +139,10 @@ class HashKind(IntEnum):
 class Revocation(Protocol):
     """Looks up revocation entries. An implementation reads what is on this machine and never the network."""
 
+    def kinds(self, scope: bytes) -> Collection[HashKind]:  # noqa: ARG002 - an implementation may know better
+        """Of which kinds entries may be listed for ``scope``; no other need be looked up."""
+        return tuple(HashKind)
+
     def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
         """Whether ``digest`` (the first 16 bytes of SHA-256) is listed for ``scope``.
 
@@ -173,6 +177,10 @@ def authority_scope(key_id: bytes) -> bytes:
 class NoRevocation:
     """For keys that were given by hand: no issuer published a list, so nothing is missing."""
 
+    def kinds(self, scope: bytes) -> Collection[HashKind]:  # noqa: ARG002 - the protocol's
+        """None."""
+        return ()
+
     def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:  # noqa: ARG002 - the protocol's
         """Never."""
         return False
@@ -202,6 +210,10 @@ class ListedRevocation:
         self._entries = frozenset(entries)
         self._until = dict(until)
         self._fault = fault
+
+    def kinds(self, scope: bytes) -> Collection[HashKind]:
+        """Those of the entries that were given for the scope."""
+        return {kind for given, kind, _ in self._entries if given == scope}
 
     def holds(self, scope: bytes, kind: HashKind, digest: bytes) -> bool:
         """Whether the entry was given."""
@@ -342,6 +354,8 @@ class TrustList:
         the document names: keys of other owners are no candidates (``None``: not asked).
         """
         found = self.keys.get(kid, ())
+        if len(found) == 1 and found[0].domain is domain and issuer is None and b"" not in self.keys:
+            return found  # nearly always
         if kid and b"" in self.keys:
             found += self.keys[b""]
         if issuer is not None:

@@ -105,7 +105,7 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
     state = state_of(findings)
     return Verdict(
         state=state,
-        reasons=_reasons(findings),
+        reasons=_reasons(findings, state),
         duties=_duties(state, ruled, assessment.list_state),
         family=assessment.family,
         certificate=assessment.certificate,
@@ -140,7 +140,7 @@ def decide_without_certificate(
     state = state_of(findings)
     return Verdict(
         state=state,
-        reasons=_reasons(findings),
+        reasons=_reasons(findings, state),
         duties=_duties(state, ruled, list_state),
         family=None,
         certificate=None,
@@ -206,9 +206,9 @@ def _certificates(shown: Sequence[Assessment]) -> tuple[Certificate, ...]:
     return tuple(each.certificate for each in shown if each.certificate is not None)
 
 
-def _reasons(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def _reasons(findings: Sequence[Finding], state: State) -> tuple[Finding, ...]:
     """Worst first. Whoever fails has no duties, so a red does not say "may enter, with duties" either."""
-    failed = state_of(findings) is State.FAIL
+    failed = state is State.FAIL
     return worst_first([each for each in findings if not (failed and each.code is Reason.DUTY_ONLY)])
 
 

@@ -45,8 +45,7 @@ def measured(names: Sequence[str], wish: Wish, command: str) -> dict[str, Any]:
         say(f"[{number}/{len(names)}] {name}: {part.says} (about {part.seconds[wish.quick]} s)")
         outcome = run(part, wish, say)
         told["parts"][name] = outcome.told()
-        ended = "done" if outcome.failed is None else f"FAILED: {outcome.failed}"
-        say(f"    {ended} in {outcome.seconds:.0f} s")
+        say(f"    {outcome.ending} in {outcome.seconds:.0f} s")
     return told | {"load after": describe().get("load", []), "seconds": round(perf_counter() - began)}
 
 
@@ -111,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say(f"figures: {figures}")
     if no_plots is not None:
         say(f"no plots: {no_plots}")
-    return 1 if report.failed(told) or no_plots is not None else 0
+    return 1 if report.silent(told) or no_plots is not None else 0
 
 
 def _typed(given: argparse.Namespace) -> str:

@@ -264,56 +264,70 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a goal is missed")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     options = parser.parse_args()
+    figures = measure(options.turns, options.folder)
+    missed = told(figures)
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"figures as JSON: {options.json}")
+    return 1 if missed and options.strict else 0
+
+
+def measure(number: int, folder: Path | None = None) -> dict[str, Any]:
+    """Microseconds of each piece of work, and the shares of the chains: medians of so many turns.
+
+    folder: for the entries. ``micros`` holds the units, the chains, and the steps of the last one; ``shares``
+    the share of each chain of each unit.
+    """
     core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
     bind(core)
     made = rig()
-    with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
+    with tempfile.TemporaryDirectory(dir=folder) as temporary:
         print("writing entries ...", file=sys.stderr)
         listed = revocation(Path(temporary), made.countries)
-        work = {
-            BARE: bare_checks(made),
+        chains = {
             CHAIN: judging(made.texts, made.basis(SIGNATURE_ONLY)),
             REVOCATION: judging(made.texts, made.basis(SIGNATURE_ONLY, listed)),
         }
         whole = made.basis(SIGNATURE_ONLY if made.rules is None else made.rules, listed)
         if made.rules is not None:
-            work[ALL] = judging(made.texts, whole)
+            chains[ALL] = judging(made.texts, whole)
         parts = steps(made, whole)
         gc.collect()
         gc.freeze()  # the certificates that wait here would make every collection longer than at a desk
-        taken = turns(work | parts, options.turns, core)
-    missed = told(taken, [*work, SPEED], list(parts), options.json)
-    return 1 if missed and options.strict else 0
-
-
-def told(taken: list[dict[str, float]], chains: list[str], parts: list[str], file: Path | None) -> list[str]:
-    """Print the figures, and write them; whose share lies below its goal."""
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    print(f"machine: {machine}; {CERTIFICATES} certificates, median of {len(taken)} turns, µs\n")
+        taken = turns({BARE: bare_checks(made)} | chains | parts, number, core)
+        gc.unfreeze()
     micros = {name: median(took[name] for took in taken) for name in taken[0]}
     units = [name for name in (BARE, SPEED) if name in micros]
-    shares = {
-        name: {unit: median(took[unit] / took[name] for took in taken) for unit in units}
-        for name in chains
-        if name not in (BARE, SPEED)
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "turns": number,
+        "certificates": CERTIFICATES,
+        "micros": {name: micros[name] for name in (*units, *chains, *parts)},
+        "shares": {
+            name: {unit: median(took[unit] / took[name] for took in taken) for unit in units}
+            for name in chains
+        },
     }
+
+
+def told(figures: dict[str, Any]) -> list[str]:
+    """Print the figures; whose share lies below its goal."""
+    micros, shares = figures["micros"], figures["shares"]
+    print(f"machine: {figures['machine']}; {CERTIFICATES} certificates; median of {figures['turns']} turns\n")
+    units = list(shares[CHAIN])
     print(f"{'':28}{'µs':>8}" + "".join(f"{'of ' + unit:>30}" for unit in units))
-    for name in filter(micros.__contains__, chains):
+    for name in (*units, *shares):
         row = "".join(f"{shares[name][unit]:30.3f}" for unit in units) if name in shares else ""
         print(f"{name:28}{micros[name]:8.1f}{row}")
     whole = list(shares)[-1]
     print(f"\n{'step of ' + repr(whole):28}{'µs':>8}{'share':>8}")
-    for name in parts:
+    for name in [name for name in micros if name not in shares and name not in units]:
         print(f"{name:28}{micros[name]:8.1f}{micros[name] / micros[whole]:8.1%}")
     unit = units[-1]
     goals = {CHAIN: GOAL_CHAIN, ALL: GOAL_ALL}
     missed = [name for name, goal in goals.items() if name in shares and shares[name][unit] < goal]
     print(f"\ngoals: {CHAIN} {GOAL_CHAIN}, {ALL} {GOAL_ALL} of {unit}; missed: {', '.join(missed) or 'none'}")
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        figures = {"machine": machine, "turns": len(taken), "micros": micros, "shares": shares}
-        file.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"figures as JSON: {file}")
     return missed
 
 

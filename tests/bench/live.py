@@ -43,6 +43,7 @@ from appliance.picture import Luma
 from appliance.reading import Reader
 from appliance.supply import CameraSupply, FixedTrust
 from appliance.timings import STEPS
+from bench.told import spread
 from verifier.reasons import State
 
 # A frame that leads to no answer within so many seconds was not read by its first look.
@@ -154,6 +155,7 @@ def latency(frames: int, seed: int) -> dict[str, Any]:
         "not read at the first look": late,
         "not PASS": wrong,
         "us": us,
+        "curve": spread([row["total"] for row in rows])["curve"],
         "total to fast, p50": round(us["total"]["p50"] / us["fast"]["p50"], 2),
     }
 

@@ -42,9 +42,9 @@ def unfit(run: Mapping[str, Any]) -> str | None:
     """Why a run is not good enough for the pages."""
     if run["quick"]:
         return "it was a quick run: its sets are small. Run `make bench`"
-    missing = [name for name in PARTS if name not in report.results(run)]
+    missing = set(PARTS) - report.results(run).keys() - report.silent(run, "absent").keys()
     if missing:
-        return f"without a result of {', '.join(missing)}. Run `make bench` and look why"
+        return f"without a result of {', '.join(sorted(missing))}. Run `make bench` and look why"
     return None
 
 

@@ -88,9 +88,8 @@ def latencies(results: Results) -> Figure:
         ("any live frame, on the wall", reading["decoded"]["live wall ms"], GREY, "-"),
     ]
     if "live" in results:
-        lamp = results["live"]["frame to lamp"]["us"]["total"]
-        done = {"curve": [micros / 1000 for micros in lamp.get("curve", ())]}
-        curves.append(("frame to lamp", done, PURPLE, "-"))
+        done = results["live"]["frame to lamp"].get("curve", ())
+        curves.append(("frame to lamp", {"curve": [micros / 1000 for micros in done]}, PURPLE, "-"))
     for name, times, colour, line in curves:
         axes.step(times["curve"], range(len(times["curve"])), line, where="post", color=colour, label=name)
     axes.axvline(30, color=RED, linewidth=1, linestyle="--")
@@ -116,7 +115,7 @@ def shares(results: Results) -> Figure:
     if not bars:
         raise KeyError("chain")
     figure = Figure(figsize=(8, 0.3 + 1.35 * len(bars)), layout="constrained")
-    colours = (BLUE, ORANGE, GREEN, SKY, PURPLE, YELLOW, RED, BLACK, GREY)
+    colours = (BLUE, ORANGE, GREEN, SKY, PURPLE, YELLOW, RED, BLACK, GREY, LIGHT)
     for place, (name, steps) in enumerate(bars.items()):
         axes = figure.add_subplot(len(bars), 1, place + 1)
         whole, left = sum(steps.values()), 0.0
@@ -127,7 +126,7 @@ def shares(results: Results) -> Figure:
                 share,
                 0.6,
                 left=left,
-                color=LIGHT if step == "other" else colour,
+                color=colour,
                 label=f"{step} {share:.0f} %",
                 edgecolor=GROUND,
             )
@@ -148,9 +147,16 @@ def _chain(results: Results) -> dict[str, float]:
     steps = {
         name: took for name, took in found["micros"].items() if name not in found["shares"].keys() | units
     }
-    inner = {name.strip(): took for name, took in steps.items() if name.startswith(" ")}
-    outer = sum(took for name, took in steps.items() if not name.startswith(" "))
-    return dict(sorted(inner.items(), key=lambda item: -item[1])) | {"other": outer - sum(inner.values())}
+    shares, outer = {}, ""
+    for name, took in steps.items():
+        if name.startswith(" "):
+            shares[name.strip()] = took
+            shares[f"rest of {outer}"] -= took
+        else:
+            outer = name
+            shares[f"rest of {outer}"] = took
+    # what is measured apart may come to a little more than what holds it
+    return {name: took for name, took in sorted(shares.items(), key=lambda item: -item[1]) if took > 0}
 
 
 def _live(results: Results) -> dict[str, float]:

@@ -27,9 +27,9 @@ def results(run: Run) -> dict[str, Any]:
     return {name: part["result"] for name, part in run["parts"].items() if "result" in part}
 
 
-def failed(run: Run) -> dict[str, str]:
-    """Why a part gave nothing."""
-    return {name: part["failed"] for name, part in run["parts"].items() if "failed" in part}
+def silent(run: Run, kind: str = "failed") -> dict[str, str]:
+    """Why parts gave nothing. kind: ``failed``, or ``absent`` for what this machine does not have."""
+    return {name: part[kind] for name, part in run["parts"].items() if kind in part}
 
 
 def terminal(run: Run) -> str:
@@ -37,7 +37,8 @@ def terminal(run: Run) -> str:
     lines = [named(run["machine"]), _loads(run), ""]
     for title, head, rows in tables(run):
         lines += [title, *aligned(head, rows), ""]
-    lines += [f"{name} FAILED: {why}" for name, why in failed(run).items()]
+    lines += [f"{name} FAILED: {why}" for name, why in silent(run).items()]
+    lines += [f"{name} absent: {why}" for name, why in silent(run, "absent").items()]
     left = [name for name in PARTS if name not in run["parts"]]
     return "\n".join([*lines, *([f"not asked for: {', '.join(left)}"] if left else [])])
 
@@ -49,6 +50,7 @@ def markdown(run: Run, plots: Mapping[str, str] | None = None) -> str:
         out += [f"### {title}", "", *piped(head, rows), ""]
         if plots and title in plots:
             out += [f"![{title}]({plots[title]})", ""]
+    out += [f"`{name}` is absent: {why}." for name, why in silent(run, "absent").items()]
     return "\n".join(out).rstrip() + "\n"
 
 
@@ -74,7 +76,7 @@ def _loads(run: Run) -> str:
 def tables(run: Run) -> Iterable[tuple[str, Sequence[str], Rows]]:
     """Title, head and rows of every table for which something was measured."""
     found = results(run)
-    asked = [one for one in judged(found) if one.met is not None or failed(run)]
+    asked = [one for one in judged(found) if one.met is not None or silent(run)]
     yield (
         "Goals",
         ("", "goal", "asked", "measured"),
@@ -111,20 +113,29 @@ def _conditions(result: Any) -> Table:
 
 def _frames(result: Any) -> Table:
     found, scenes = result["decoded"], result["no code, 720p"]
-    code = result["code, beside fast"]
-    rows = [
-        ("a code, live", code["ms"], f"{code['ratio of p50']:.2f}"),
-        ("the same, zxing-cpp fast", code["fast ms"], "1"),
-        ("720p without a code, moving", scenes["moving"]["ms"], f"{scenes['moving']['ratio of p50']:.2f}"),
-        ("the same, zxing-cpp fast", scenes["moving"]["fast ms"], "1"),
-        ("720p without a code, still", scenes["still"]["ms"], f"{scenes['still']['ratio of p50']:.3f}"),
-        ("any live frame", found["live ms"], ""),
-        ("any live frame, on the wall", found["live wall ms"], ""),
-        ("still picture with a code, on the wall", found["ms"]["still, code"], ""),
-        ("still picture without, on the wall", found["ms"]["still, no code"], ""),
+    rows: list[tuple[str, Any, Any]] = []
+    for name, beside in (
+        ("a code, live", result["code, beside fast"]),
+        ("720p without a code, moving", scenes["moving"]),
+        ("720p without a code, still", scenes["still"]),
+    ):
+        rows += [(name, beside["ms"], beside), (f"{name}: zxing-cpp fast", beside["fast ms"], None)]
+    rows += [
+        ("any live frame", found["live ms"], None),
+        ("any live frame, on the wall", found["live wall ms"], None),
+        ("still picture with a code, on the wall", found["ms"]["still, code"], None),
+        ("still picture without, on the wall", found["ms"]["still, no code"], None),
     ]
-    head = ("frame", "of", "p50 ms", "p95", "p99", "most", "p50 to fast")
-    return "A frame's time", head, [(name, *ranks(times), ratio) for name, times, ratio in rows]
+    head = ("frame", "of", "p50 ms", "p95", "p99", "most", "p50 to fast", "mean to fast")
+    ratios = ("ratio of p50", "ratio of means")
+    return (
+        "A frame's time",
+        head,
+        [
+            (name, *ranks(times), *(f"{beside[ratio]:.3f}" if beside else "" for ratio in ratios))
+            for name, times, beside in rows
+        ],
+    )
 
 
 def _sequences(result: Any) -> Table:

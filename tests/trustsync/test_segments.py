@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -285,6 +286,19 @@ def test_a_segment_holds_what_a_set_would_hold(numbers: set[int], asked: list[in
         assert position(data, 8, number) == position(entries(numbers, 16), 16, number) == below
     assert not segment_holds(data, 8, b"")
     assert all(not segment_holds(data, 8, number.to_bytes(8)[:7]) for number in numbers)
+
+
+def test_a_large_segment_holds_what_a_set_would_hold() -> None:
+    """Entries that lie evenly, as hashes do, or all at one end; also bytes of two neighbours together."""
+    hashed = {int.from_bytes(hashlib.sha256(each.to_bytes(4)).digest()[:8]) for each in range(20_000)}
+    between = 0x80000001_80000001  # the end of the first of two neighbours and the beginning of the second
+    hashed |= {0x80000000_80000001, 0x80000001_90000000}
+    for numbers in (hashed, {number >> 20 for number in hashed}, set(range(2**64 - 9_000, 2**64))):
+        data = memoryview(entries(numbers))
+        asked = sorted(numbers)
+        for number in [between, *asked[:300], *asked[::97], *asked[-300:]]:
+            for near in {max(number - 1, 0), number, min(number + 1, 2**64 - 1)}:
+                assert segment_holds(data, 8, near.to_bytes(8)) is (near in numbers)
 
 
 class Counting:

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from verifier.keys import (
+    _ORDER,
     EDDSA,
     ES256,
     ES384,
@@ -80,6 +81,17 @@ ECDSA_TRAPS: dict[str, Callable[[Signed], bytes]] = {
     "twice": lambda x: x.raw(x.r, x.s) * 2,
     "in hexadecimal": lambda x: x.raw(x.r, x.s).hex().encode(),
 }
+
+
+@pytest.mark.parametrize("alg", list(CURVES))
+def test_numbers_of_a_signature_are_held_against_the_order_of_the_curve(alg: int) -> None:
+    """One below the order is a private key, whose point mirrors that of 1; the order itself is none."""
+    curve, order = CURVES[alg][0], _ORDER[CURVES[alg][0].name]
+    points = [ec.derive_private_key(one, curve).public_key().public_numbers() for one in (1, order - 1)]
+    assert points[0].x == points[1].x
+    assert order == ORDERS[alg]
+    with pytest.raises(ValueError, match="key"):
+        ec.derive_private_key(order, curve)
 
 
 @pytest.mark.parametrize("alg", list(CURVES))

@@ -229,8 +229,13 @@ def in_force(
     result can say so: :func:`is_over`. Of one name only the highest version that has begun is asked: what it
     replaced does not come back where it is over, or no longer speaks. Orders of a post are not among them.
     """
+    listed = tuple(bundles)
+    if len(listed) == 1:  # nothing to choose from
+        (only,) = listed
+        begun = not only.post and only.begins <= now
+        return only if begun and (context is None or only.scope.covers(context)) else None
     newest: dict[str, RuleBundle] = {}
-    for bundle in bundles:
+    for bundle in listed:
         if bundle.begins > now or bundle.post:
             continue
         held = newest.get(bundle.name)

@@ -17,6 +17,9 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 _FOREIGN = 255
 _VALUE = bytes(ALPHABET.find(chr(i)) % 256 if chr(i) in ALPHABET else _FOREIGN for i in range(256))
 
+_LANES = 1432  # groups of the longest code there is
+_FIRSTS = int.from_bytes(b"\xff\0\0" * _LANES, "little")  # the first character of each group
+
 
 def encode(data: bytes) -> str:
     """The Base45 text of ``data``."""
@@ -47,17 +50,15 @@ def decode(text: str) -> bytes:
     if rest == 1:
         raise MalformedError("base45", "one character too many or too few")
     end = whole * 3
-    # Every group at once: each in a lane of 32 bits of three long numbers, which one sum brings together.
-    lanes = bytearray(4 * whole)
-    total = 0
-    for place, weight in enumerate((1, 45, 2025)):
-        lanes[::4] = values[place:end:3]
-        total += weight * int.from_bytes(lanes, "little")
-    sums = total.to_bytes(4 * whole, "little")
-    if sums[2::4].count(0) != whole:
+    # Every group at once: a group is a lane of 24 bits in one long number, and so is its sum.
+    number = int.from_bytes(values[:end], "little")
+    firsts = _FIRSTS if whole <= _LANES else int.from_bytes(b"\xff\0\0" * whole, "little")
+    total = (number & firsts) + 45 * (number >> 8 & firsts) + 2025 * (number >> 16 & firsts)
+    sums = total.to_bytes(end, "little")
+    if sums[2::3].count(0) != whole:
         raise MalformedError("base45", "a group of three above 65535")
     words = bytearray(2 * whole)
-    words[::2], words[1::2] = sums[1::4], sums[::4]
+    words[::2], words[1::2] = sums[1::3], sums[::3]
     if not rest:
         return bytes(words)
     last = values[end] + 45 * values[end + 1]

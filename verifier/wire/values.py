@@ -65,6 +65,11 @@ def dose(value: Any, layer: str, name: str) -> int | None:
 
 def day(value: Any, layer: str, name: str) -> date | None:
     """The calendar date as written; a time and zone behind it do not shift it. Raises MalformedError."""
+    if type(value) is str and len(value) == 10 and value[4:8:3] == "--":  # nearly all are plain
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise MalformedError(layer, f"{name} is not a date") from None
     written = text(value)
     if not written and untagged(value) in (None, ""):
         return None
