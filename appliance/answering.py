@@ -37,7 +37,8 @@ from appliance.kiosk.facts import of_people, of_signal, of_traveller, of_verdict
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.plain import Facts
 from appliance.kiosk.why import why_facts
-from appliance.scanner import Look, Sighting, Watch
+from appliance.reader.passes import Look
+from appliance.scanner import Sighting, Watch
 from appliance.session import Held, Session, assessed_anew, judged_together, judged_until
 from appliance.signals import Signal
 from appliance.timings import Timings, steps_of

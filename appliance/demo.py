@@ -42,7 +42,7 @@ from appliance.kiosk.plain import Facts
 from appliance.kiosk.server import KioskServer
 from appliance.kiosk.trust import TrustPage
 from appliance.lights import MockLamp, read_signal
-from appliance.scanner import Reader
+from appliance.reader.live import Reader
 from appliance.signals import SAYINGS, Signal
 from trustsync.status import read_status
 from trustsync.store import open_store

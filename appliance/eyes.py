@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from appliance.camera import Frame
-from appliance.passes import Look
+from appliance.reader.passes import Look
 from appliance.supply import CameraSupply
 
 THREADS: Final = 2  # that read; a third core is left to the loop, the page and the lamp

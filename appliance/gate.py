@@ -40,7 +40,8 @@ from appliance.kiosk.hub import Hub
 from appliance.kiosk.journey import TELLABLE, offered
 from appliance.kiosk.plain import Facts
 from appliance.kiosk.standing import of_standing
-from appliance.scanner import Look, look
+from appliance.reader.live import look
+from appliance.reader.passes import Look
 from appliance.signals import Signal
 from appliance.supply import READ_S, CameraSupply, Snapshot, TrustSource, TrustSupply, pause_after
 from appliance.timings import Timings

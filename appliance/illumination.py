@@ -32,8 +32,8 @@ from PIL import Image
 
 from appliance.camera import Camera, Closing, Frame
 from appliance.config import LampConfig
-from appliance.passes import shared
 from appliance.picture import Luma
+from appliance.reader.passes import shared
 
 talk = logging.getLogger("vaxgate.lamp")
 

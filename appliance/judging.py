@@ -14,7 +14,6 @@ from datetime import UTC, datetime, tzinfo
 from time import perf_counter_ns
 
 from verifier.assessment import Assessment, assess
-from verifier.making import quickly_made
 from verifier.opening import OpenedCode, open_code
 from verifier.policy.bundle import RuleBundle, in_force, order_in_force
 from verifier.policy.context import DEFAULT, Context
@@ -62,7 +61,6 @@ def _diseases(assessment: Assessment | None) -> tuple[str, ...]:
     return () if certificate is None else tuple(event.disease for event in certificate.events)
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Judgement:
     """A verdict, the checks that led to it, and microseconds of ``decode``, ``verify`` and ``rules``."""
@@ -73,7 +71,6 @@ class Judgement:
     micros: Mapping[str, int]
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Proof:
     """One code opened and checked, and microseconds of ``decode`` and ``verify``."""

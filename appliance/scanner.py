@@ -4,8 +4,7 @@ The rules this module keeps:
 
 * The same code held up is one Scan, also when it flickers; another code is another Scan at once.
 * A symbol that is there and cannot be read is said once, after a while: that is RESCAN, never red.
-* Nothing here knows a camera, a lamp or a page, nor how a frame is read: that is :mod:`appliance.reading`
-  and :mod:`appliance.stills`, whose names are here too.
+* Nothing here knows a camera, a lamp or a page, nor how a frame is read: that is :mod:`appliance.reader`.
 
     watch = Watch(same_code_s=1.2, damaged_s=1.0)
     watch.see(look(frame.luma), now=frame.taken)       # Sighting(scans=(…), unreadable=False)
@@ -15,11 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from appliance.passes import Code, Look, Place, Scan
-from appliance.reading import Reader, look
-from appliance.stills import read_image
-
-__all__ = ["Code", "Look", "Place", "Reader", "Scan", "Sighting", "Watch", "look", "read_image"]
+from appliance.reader.passes import Look, Place, Scan
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -35,7 +35,7 @@ from places import vectors_dir
 from appliance.cli.cases import case_basis, case_codes, read_cases
 from appliance.errors import PictureError
 from appliance.judging import Basis, judge
-from appliance.scanner import read_image
+from appliance.reader.stills import read_image
 from issuer import qr
 from issuer.documents import document_of
 from issuer.families import domain_of

@@ -13,7 +13,7 @@ from bench import frames, goals, machine, pages, parts, projection, reading, rep
 from bench.told import spread
 from places import ROOT
 
-from appliance.stills import read_still
+from appliance.reader.stills import read_still
 
 TIMES = spread([0.8, 0.9, 1.0, 4.0])
 RULES = ("compile_one", "national_one", "national_one_p99", "national_ten", "national_ten_most", "own_one")

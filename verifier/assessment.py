@@ -22,7 +22,6 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 
 from verifier.certificate import Certificate, Family
-from verifier.making import quickly_made
 from verifier.opening import OpenedCode, open_code
 from verifier.reasons import Finding, State
 from verifier.recognition import RecognitionClass
@@ -55,7 +54,6 @@ class Check:
     findings: tuple[Finding, ...] = ()
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Assessment:
     """All checks of one code in the order in which they were made.

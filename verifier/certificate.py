@@ -18,7 +18,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from verifier.making import quickly_made
 from verifier.reasons import Finding
 from verifier.trust import HashKind, TrustedKey
 
@@ -41,7 +40,6 @@ class Family(StrEnum):
     VDS = "VDS"
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Holder:
     """The person, as the document writes the name.
@@ -57,7 +55,6 @@ class Holder:
     birth_date: str = ""
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Vaccination:
     """One dose.
@@ -82,7 +79,6 @@ class Vaccination:
     valid_until: date | None = None
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Test:
     """One test.
@@ -102,7 +98,6 @@ class Test:
     identifier: str
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Recovery:
     """One recovery: the first positive test and the period that the issuer states (both days included).
@@ -152,7 +147,6 @@ DETECTED = "260373001"
 NOT_DETECTED = "260415000"
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Payload:
     """A document's content in the common vocabulary, as the reader of its family took it from decoded claims.
@@ -168,7 +162,6 @@ class Payload:
     identifiers: tuple[tuple[HashKind, str], ...] = ()
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Certificate:
     """A document whose signature held.

@@ -17,14 +17,12 @@ from dataclasses import dataclass
 
 from verifier.certificate import Family
 from verifier.families import FORMS
-from verifier.making import quickly_made
 from verifier.reasons import Finding, Reason, finding
 from verifier.wire import dispatch, shc
 from verifier.wire.envelope import Envelope
 from verifier.wire.errors import MalformedError
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class OpenedCode:
     """A code that was recognised and opened. finding: why it goes no further; ``None`` when there is an

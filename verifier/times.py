@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
-from verifier.making import quickly_made
 from verifier.trust import ClockState
 
 SKEW = timedelta(minutes=5)  # between an issuer's clock and ours
@@ -24,7 +23,6 @@ DESK_ZONE = timezone(timedelta(hours=7), "Asia/Ho_Chi_Minh")
 EASTERNMOST, WESTERNMOST = timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True)
 class TimeBounds:
     """What is known of the time: it is at least ``earliest`` and at most ``latest``; ``None``: unknown.

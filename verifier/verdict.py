@@ -26,7 +26,6 @@ from verifier.assessment import Assessment
 from verifier.certificate import Certificate, Event, Family
 from verifier.duties import Duty, DutyCode
 from verifier.families import DOMESTIC
-from verifier.making import quickly_made
 from verifier.policy.bundle import Asks, RuleBundle, is_over
 from verifier.policy.context import DEFAULT, Context, Profile
 from verifier.policy.judging import Ruled, Shown, compiled, rule_on
@@ -37,7 +36,6 @@ from verifier.times import TimeBounds
 from verifier.trust import ClockState, ListState, TrustList
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True)
 class Policy:
     """By what rules to judge. bundle: in force for this journey, ``None`` where there is none. order: of this
@@ -51,7 +49,6 @@ class Policy:
     beside: tuple[RuleBundle, ...] = ()
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """The answer to one code.

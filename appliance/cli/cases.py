@@ -351,7 +351,7 @@ def _read_pictures(
 
     Of several codes in one picture the one that the case speaks of is taken.
     """
-    from appliance.scanner import read_image
+    from appliance.reader.stills import read_image
 
     start = perf_counter_ns()
     texts: list[str | bytes] = []

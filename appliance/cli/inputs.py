@@ -131,7 +131,7 @@ def _cards(path: Path) -> Iterator[Given]:
 
 def _image(path: Path, data_matrix: bool) -> Iterator[Given]:
     from appliance.errors import PictureError
-    from appliance.scanner import read_image
+    from appliance.reader.stills import read_image
 
     if not path.exists():
         raise UsageError(f"{readable(str(path))}: there is no such file")

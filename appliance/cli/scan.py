@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING
 
 from appliance.errors import PictureError
 from appliance.picture import Luma, read_luma
-from appliance.stills import read_still, read_together
+from appliance.reader.stills import read_still, read_together
 
 if TYPE_CHECKING:
-    from appliance.passes import Code
+    from appliance.reader.passes import Code
 
 # So many images are tried together without being asked for: a burst, and no folder of pictures.
 TOGETHER = range(2, 9)

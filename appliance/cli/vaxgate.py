@@ -192,7 +192,7 @@ def run_gate(config: Config, stop: threading.Event, *, stats: bool = False) -> i
         from appliance.kiosk.server import KioskServer
         from appliance.kiosk.trust import TrustPage
         from appliance.lights import open_lamp
-        from appliance.scanner import Reader
+        from appliance.reader.live import Reader
         from appliance.supply import OrderSupply
         from trustsync.environments import Environment
         from trustsync.paths import data_dir, seed_dir, trust_dir

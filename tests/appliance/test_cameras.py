@@ -24,7 +24,7 @@ from appliance.camera.planes import luma_plane
 from appliance.camera.v4l2 import choose_format
 from appliance.config import CameraConfig
 from appliance.errors import CameraError
-from appliance.scanner import look
+from appliance.reader.live import look
 
 TEXT = "HC1:6BFOXN%TSMAHN-H$ZKE /:*+QP.9CKABCDEF"
 

@@ -18,10 +18,9 @@ from appliance.camera import Closing, Frame
 from appliance.config import GateConfig
 from appliance.errors import CameraError
 from appliance.eyes import LATE_S, Counts, Eyes, Sight
-from appliance.passes import Code, Look, Place
 from appliance.picture import Luma, empty
-from appliance.reading import Reader
-from appliance.scanner import look
+from appliance.reader.live import Reader, look
+from appliance.reader.passes import Code, Look, Place
 from appliance.signals import Signal
 from appliance.supply import CameraSupply
 

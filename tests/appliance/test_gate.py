@@ -21,7 +21,8 @@ from appliance.judging import prove
 from appliance.kiosk.hub import Hub
 from appliance.lights import MockLamp, read_signal
 from appliance.picture import empty
-from appliance.scanner import Look, look
+from appliance.reader.live import look
+from appliance.reader.passes import Look
 from appliance.signals import Signal
 from appliance.supply import FixedTrust
 from appliance.timings import STEPS, percentiles

@@ -21,7 +21,8 @@ from appliance.camera.files import FolderCamera
 from appliance.config import GateConfig
 from appliance.errors import CameraError
 from appliance.lights import read_signal
-from appliance.scanner import Look, look
+from appliance.reader.live import look
+from appliance.reader.passes import Look
 from appliance.signals import Signal
 
 CANARY = "Zyxwvut Qanarić"

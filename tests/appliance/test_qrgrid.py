@@ -10,7 +10,7 @@ import segno
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.qrgrid import LEVELS, SPARE, correct, correct_word, grid_of, read_format, with_format
+from appliance.reader.qrgrid import LEVELS, SPARE, correct, correct_word, grid_of, read_format, with_format
 
 
 def modules_of(text: str, version: int, level: str) -> np.ndarray:

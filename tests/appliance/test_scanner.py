@@ -20,7 +20,10 @@ from PIL import Image, ImageOps
 
 from appliance.errors import PictureError
 from appliance.picture import MAX_PIXEL_BYTES, empty, read_luma
-from appliance.scanner import Code, Look, Place, Watch, look, read_image
+from appliance.reader.live import look
+from appliance.reader.passes import Code, Look, Place
+from appliance.reader.stills import read_image
+from appliance.scanner import Watch
 
 HC1 = "HC1:NCFOXN%TSMAHN-H$ZKE /:*+QP.9CK"
 

@@ -33,8 +33,8 @@ from appliance.eyes import Counts
 from appliance.gate import Answer
 from appliance.kiosk.facts import of_findings, of_signal
 from appliance.lights import MockLamp
-from appliance.passes import Code, Look
 from appliance.picture import Luma, as_image, empty
+from appliance.reader.passes import Code, Look
 from appliance.signals import Signal
 from appliance.supply import FixedTrust
 from appliance.timings import STEPS, Timings

@@ -83,7 +83,7 @@ def reading(folder: Path) -> None:
 
     The clock goes on from frame to frame and not during one: no deadline ends a look earlier under valgrind.
     """
-    from appliance.reading import Reader
+    from appliance.reader.live import Reader
 
     now, reader = 0.0, Reader()
 

@@ -40,7 +40,7 @@ from appliance.gate import Answer, Gate
 from appliance.kiosk.hub import Hub
 from appliance.lights import MockLamp
 from appliance.picture import Luma
-from appliance.reading import Reader
+from appliance.reader.live import Reader
 from appliance.supply import CameraSupply, FixedTrust
 from appliance.timings import STEPS
 from bench.told import spread

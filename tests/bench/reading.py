@@ -30,10 +30,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import zxingcpp
 
-from appliance.mending import restoring_module
 from appliance.picture import Luma
-from appliance.reading import Reader
-from appliance.stills import read_still
+from appliance.reader.live import Reader
+from appliance.reader.mending import restoring_module
+from appliance.reader.stills import read_still
 from bench.frames import EMPTY, HARD, Amount, Listed, drawn, listed, luma_of
 from bench.told import progress, spread, timed
 

@@ -31,7 +31,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from appliance.picture import Luma
-from appliance.stills import read_still, read_together
+from appliance.reader.stills import read_still, read_together
 from bench.frames import Shot, held_still, luma_of, texts
 from bench.told import progress, spread
 

@@ -27,9 +27,9 @@ from typing import Any
 from desk import NOW, Desk, person, vaccination
 from places import ROOT
 
-from appliance.passes import Code, Look, Place
 from appliance.picture import Luma, empty
-from appliance.reading import Reader
+from appliance.reader.live import Reader
+from appliance.reader.passes import Code, Look, Place
 from bench.memory import memory
 from issuer.keys import Algorithm
 from trustsync.shipped import bundle
@@ -144,7 +144,7 @@ class Soak:
 
     def warm(self) -> None:
         """Whatever is loaded or kept once: every certificate and picture, and what restores damaged ones."""
-        from appliance.mending import restoring_module
+        from appliance.reader.mending import restoring_module
 
         restoring_module()
         for number in range(max(len(self._looks), EVERY * len(self._frames))):

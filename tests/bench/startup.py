@@ -41,7 +41,7 @@ import sys
 from pathlib import Path
 from appliance.camera import open_camera
 from appliance.config import load
-from appliance.reading import Reader
+from appliance.reader.live import Reader
 reader = Reader()
 with open_camera(load(Path(sys.argv[1])).camera) as camera:
     while (frame := camera.read(0.25)) is None:

@@ -32,7 +32,7 @@ from office import NOW as OFFICE_NOW
 from PIL import Image
 
 from appliance.picture import Luma
-from appliance.scanner import look
+from appliance.reader.live import look
 from bench.told import progress
 from issuer import qr
 from issuer.keys import Algorithm

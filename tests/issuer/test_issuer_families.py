@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from appliance.cli.verify import main as verify
-from appliance.scanner import read_image
+from appliance.reader.stills import read_image
 from issuer import certificates
 from issuer.certificates import Person
 from issuer.documents import YELLOW_FEVER_PRODUCT, Facts, document_of

@@ -360,10 +360,15 @@ def _applied(compiling: Compiling, apply: Callable[..., Any], operands: list[Any
 
 
 def _equal(compiling: Compiling, operands: list[Any]) -> str:
-    if compiling.own or not any(type(operand) is str for operand in operands):
+    kinds = {type(operand) for operand in operands}
+    if compiling.own or not kinds & {str, int}:
         return _applied(compiling, _same, operands)
+    writer = compiling.writer
     left, right = map(compiling.node, operands)
-    return compiling.writer.put_truth(f"{left} == {right}")  # of a text and any value of JSON it is strict
+    if str in kinds:
+        return writer.put_truth(f"{left} == {right}")  # of a text and any value of JSON it is strict
+    other = f"{writer.bound(_same)}({writer.run()}, {left}, {right})"
+    return writer.put_truth(f"{left} == {right} if type({left}) is type({right}) is int else {other}")
 
 
 def _same(run: Run, left: Any, right: Any) -> bool:
@@ -395,7 +400,7 @@ def _add(compiling: Compiling, operands: list[Any]) -> str:
 
 
 def _sum(_run: Run, left: Any, right: Any) -> int:
-    if not is_whole(left) or not is_whole(right):
+    if not (type(left) is type(right) is int) and not (is_whole(left) and is_whole(right)):
         raise EvaluationError('"+": an operand is no whole number')
     total = int(left) + int(right)
     if abs(total) > MAX_WHOLE:

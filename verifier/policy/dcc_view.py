@@ -77,14 +77,14 @@ def dcc_view(document: Mapping[Any, Any], members: Collection[str] | None = None
         view["dob"] = values.birth(view["dob"])
     for letter in _KINDS:
         entries = view.get(letter)
-        if not isinstance(entries, list) or not isinstance(document[letter], list):
+        if not entries or not isinstance(entries, list) or not isinstance(document[letter], list):
             continue
         for entry, written in zip(entries, document[letter], strict=True):
             if not isinstance(entry, dict):
                 continue
-            for name, convert in _CONVERTED.items():
-                if isinstance(entry.get(name), str):
-                    entry[name] = convert(entry[name])
+            for name in _CONVERTED.keys() & entry.keys():
+                if isinstance(entry[name], str):
+                    entry[name] = _CONVERTED[name](entry[name])
             if "ci" in entry:
                 entry["ci"] = values.as_written(written["ci"])
     return view

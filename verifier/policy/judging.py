@@ -27,7 +27,6 @@ from typing import Any
 from verifier.certificate import Certificate, Event
 from verifier.codes import Reason, State
 from verifier.duties import Duty
-from verifier.making import quickly_made
 from verifier.policy.bundle import (
     Branch,
     ConditionalDuty,
@@ -114,7 +113,6 @@ class CompiledBundle:
     functions: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Ruling:
     """One rule's answer, with what it looked at, for the "why?" screen.
@@ -153,7 +151,6 @@ class Taken:
     answer: Answer
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Ruled:
     """What a bundle makes of a traveller. bundle: which one. asked: gives the rulings."""
@@ -170,7 +167,6 @@ class Ruled:
         return self.asked()
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Shown:
     """One certificate that was shown, with what its issuer counts for here."""

@@ -168,6 +168,7 @@ class _Hearing:
         """What is asked of such documents now, as it was prepared for one before this."""
         certificate, told = self.certificate, self.document.get
         version = certificate.version if certificate.family is Family.HC1 else SCHEMA_VERSION
+        version = version if _NUMBERS.fullmatch(version) else ""  # any other text is kept nowhere
         letters = bool(told("v")), bool(told("t")), bool(told("r"))
         key = letters, self.issuer, version, self.context.country, self.context.area, self.now is None
         plans: dict[Any, _Plan] = self.book.plans

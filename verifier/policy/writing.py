@@ -3,7 +3,7 @@
 The rules this module keeps:
 
 * No word of a rule stands in the text of the function. Texts, numbers and lists of a rule are bound to
-  names, and the text is made of names alone; so no rule can write code.
+  names; the text is made of names of ours and of places in lists. So no rule can write code.
 * A member of the data is looked up once, before the first rule, whichever rules ask for it. That gives a
   value or null and never an error; what may raise is written where it is reached.
 * What is evaluated later, again or not at all is a function within the function.

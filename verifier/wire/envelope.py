@@ -19,10 +19,8 @@ from datetime import datetime
 from typing import Any
 
 from verifier.certificate import Family
-from verifier.making import quickly_made
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Envelope:
     """An opened container of which nothing is believed yet.
@@ -47,7 +45,6 @@ class Envelope:
     parsed: Any = None
 
 
-@quickly_made
 @dataclass(frozen=True, slots=True, repr=False)
 class Claims:
     """What a payload says, as decoded from its bytes; proven if the signature over them was.

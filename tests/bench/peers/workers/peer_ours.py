@@ -10,9 +10,9 @@ from typing import Any
 from serving import Maker, luma_of, serve
 
 from appliance.judging import Basis, judge
-from appliance.mending import restoring_module
-from appliance.reading import Reader
-from appliance.stills import read_still
+from appliance.reader.live import Reader
+from appliance.reader.mending import restoring_module
+from appliance.reader.stills import read_still
 from verifier.policy.bundle import SIGNATURE_ONLY
 from verifier.reasons import State
 from verifier.trust import Domain, TrustedKey, TrustList

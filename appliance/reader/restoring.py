@@ -38,7 +38,7 @@ import zxingcpp
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageFilter
 
-from appliance.qrgrid import Grid, Modules, correct, grid_of, read_format, with_format
+from appliance.reader.qrgrid import Grid, Modules, correct, grid_of, read_format, with_format
 
 Corner = tuple[float, float]
 

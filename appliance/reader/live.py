@@ -25,8 +25,9 @@ from typing import Any, Final
 import zxingcpp
 from PIL import Image, ImageChops
 
-from appliance.mending import Mender
-from appliance.passes import (
+from appliance.picture import Luma
+from appliance.reader.mending import Mender
+from appliance.reader.passes import (
     FIXED,
     FORMATS,
     FORMATS_AND_DATA_MATRIX,
@@ -41,7 +42,6 @@ from appliance.passes import (
     one_pass,
     shared,
 )
-from appliance.picture import Luma
 
 # Seconds from the start of a live frame after which nothing new is begun.
 DEADLINE_S: Final = 0.020

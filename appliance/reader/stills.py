@@ -20,8 +20,9 @@ from typing import Any, Final
 
 from PIL import Image
 
-from appliance.mending import mend_together, restore, restoring_module
-from appliance.passes import (
+from appliance.picture import Luma, read_luma
+from appliance.reader.mending import mend_together, restore, restoring_module
+from appliance.reader.passes import (
     FIXED,
     FORMATS,
     FORMATS_AND_DATA_MATRIX,
@@ -32,7 +33,6 @@ from appliance.passes import (
     one_pass,
     shared,
 )
-from appliance.picture import Luma, read_luma
 
 # Seconds of this thread's work that a still picture may cost beyond its first pass.
 HARDER_S: Final = 3.0
@@ -78,7 +78,7 @@ def read_still(luma: Luma, harder_s: float = HARDER_S, *, data_matrix: bool = Fa
         return found.look
     # 2. Nothing was located, or nothing could be restored: look for finder patterns, however blurred.
     if restoring_module() is not None and min(luma.shape or (0,)) >= 32:
-        from appliance.finding import places
+        from appliance.reader.finding import places
 
         code = restore(luma, places(shared(luma), until), until, 3)
         if code is not None:

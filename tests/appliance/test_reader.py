@@ -13,12 +13,12 @@ import zxingcpp
 from PIL import Image
 from shots import TEXT, luma_of_array, shot
 
-from appliance import mending, reading
-from appliance.mending import Mender
-from appliance.passes import Hurt, Look
 from appliance.picture import Luma, empty
-from appliance.reading import Before, Reader, look, read_frame
-from appliance.stills import read_still, read_together
+from appliance.reader import live, mending
+from appliance.reader.live import Before, Reader, look, read_frame
+from appliance.reader.mending import Mender
+from appliance.reader.passes import Hurt, Look
+from appliance.reader.stills import read_still, read_together
 
 
 @pytest.fixture(autouse=True)
@@ -109,8 +109,8 @@ def test_without_numpy_the_ordinary_passes_still_read() -> None:
     """An installation without it reads less, and does not fail."""
     script = (
         "import sys; sys.modules['numpy'] = None\n"
-        "from appliance.reading import Reader\n"
-        "from appliance.stills import read_still\n"
+        "from appliance.reader.live import Reader\n"
+        "from appliance.reader.stills import read_still\n"
         "from appliance.picture import empty\n"
         "print(read_still(empty(640, 480)).codes, Reader()(empty(640, 480)).codes)"
     )
@@ -186,14 +186,14 @@ def test_nothing_new_is_begun_after_the_deadline() -> None:
     begun = []
     clock = Clock(tick=1.0)
     reader = Reader(clock=clock, deadline_s=0.5)
-    original = reading._attempt
+    original = live._attempt
 
     def attempt(name: str, *rest: object) -> object:
         begun.append(name)
         return original(name, *rest)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "_attempt", attempt)
+        patch.setattr(live, "_attempt", attempt)
         reader(shot(blur=0.52))
     assert len(begun) == 1
     assert reader._mender._restoration is None

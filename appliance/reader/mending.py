@@ -2,8 +2,8 @@
 
 The rules this module keeps:
 
-* What restores (:mod:`appliance.restoring`, with NumPy) is loaded when the first damaged symbol is met, by a
-  live frame beside its work; where it is not installed, all else works as before.
+* What restores (:mod:`appliance.reader.restoring`, with NumPy) is loaded when the first damaged symbol is
+  met, by a live frame beside its work; where it is not installed, all else works as before.
 * A live frame's deadline is kept by what the steps before took: none is begun that would not be done.
 * Pictures of a damaged symbol are kept in memory only, three at most, until it is read or has gone.
 
@@ -20,11 +20,11 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from appliance.passes import Code, Found, Hurt, code_of, shared
 from appliance.picture import Luma
+from appliance.reader.passes import Code, Found, Hurt, code_of, shared
 
 if TYPE_CHECKING:
-    from appliance.restoring import Restoration
+    from appliance.reader.restoring import Restoration
 
 # One thread: the matrices are small, and threads that wait for each other make a step thirty times as long.
 # Said before NumPy is loaded, which picamera2 does when the camera is opened.
@@ -140,7 +140,7 @@ def _load() -> None:
     with _loading:
         if _loaded is None:
             try:
-                from appliance import restoring
+                from appliance.reader import restoring
 
                 restoring.warm()
                 _loaded = restoring
@@ -181,7 +181,7 @@ def mend_together(
     restoring: Any, lumas: Sequence[Luma], founds: Sequence[Found], until: Callable[[], bool]
 ) -> Code | None:
     """The symbol that shows best in any of the frames, restored from all of them."""
-    from appliance.finding import places
+    from appliance.reader.finding import places
 
     before = time.perf_counter_ns()
     images = [shared(luma) for luma in lumas]
