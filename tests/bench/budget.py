@@ -36,6 +36,7 @@ from PIL import Image, ImageChops
 
 from bench import counting
 from bench.counting import Counted, CountingError
+from bench.told import keep
 
 BUDGETS = Path(__file__).parent / "budgets"
 FILES = Path("build/budget")  # what callgrind wrote, for callgrind_annotate
@@ -296,9 +297,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CountingError as error:
         print(f"budget: {error}", file=sys.stderr)
         return 1
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"kind": here, "instructions": counts}, indent=1) + "\n")
+    keep({"kind": here, "instructions": counts}, options.json)
     if options.record:
         return recorded(here, counts, again)
     return told(here, counts)

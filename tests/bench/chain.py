@@ -42,6 +42,7 @@ from places import vectors_dir
 
 from appliance.judging import Basis, judge
 from bench.revocation import EXPIRES, write_entries
+from bench.told import keep
 from issuer.keys import Algorithm
 from trustsync.revocation import open_revocation
 from trustsync.segments import SegmentRecord, segment_path
@@ -266,10 +267,7 @@ def main() -> int:
     options = parser.parse_args()
     figures = measure(options.turns, options.folder)
     missed = told(figures)
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"figures as JSON: {options.json}")
+    keep(figures, options.json)
     return 1 if missed and options.strict else 0
 
 

@@ -43,7 +43,7 @@ from appliance.picture import Luma
 from appliance.reader.live import Reader
 from appliance.supply import CameraSupply, FixedTrust
 from appliance.timings import STEPS
-from bench.told import spread
+from bench.told import keep, spread
 from verifier.reasons import State
 
 # A frame that leads to no answer within so many seconds was not read by its first look.
@@ -275,8 +275,7 @@ def main() -> int:
     print(json.dumps({name: value for name, value in figures.items() if name != "frame to lamp"}, indent=1))
     rest = {name: value for name, value in figures["frame to lamp"].items() if name != "us"}
     print(json.dumps(rest, indent=1))
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
+    keep(figures, options.json)
     return 0
 
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import json
 import re
 import subprocess
 import sys
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench.told import keep
 from bench.unit import DWELL_S, GAP_S, Run, Unit
 
 GOAL_MIB = 96.0
@@ -241,9 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{together['alone_without_sync_mib']} MiB while no list is synced; "
         f"goal ≤ {GOAL_MIB:g}: {'held' if held else 'MISSED'}"
     )
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    keep(told, options.json)
     return 0 if held or not options.strict else 1
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from passports import passport
 
+from bench.told import keep
 from verifier.certificate import Holder
 from verifier.mrz import LineName, read_lines
 from verifier.names import NameClass, compare
@@ -179,9 +180,7 @@ def main() -> int:
     options = parser.parse_args()
     figures = measure(options.people)
     print(json.dumps(figures, indent=2, ensure_ascii=False))
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    keep(figures, options.json)
     return 1 if figures["false_different"] or figures["false_exact"] else 0
 
 

@@ -24,6 +24,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from nacl.signing import SigningKey
 
+from bench.told import keep
 from issuer.keys import EcdsaKey
 from issuer.signers import make_csca, make_dsc
 from trustsync.hub.config import load_config
@@ -119,9 +120,7 @@ def main() -> int:
     }
     words = f"{options.keys} keys, {options.hashes} hashes of {options.scopes} KIDs, {options.night} a night"
     print(f"{words}: {json.dumps(figures)}")
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(figures) + "\n")
+    keep(figures, options.json)
     return 0
 
 

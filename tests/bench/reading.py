@@ -14,7 +14,6 @@ The rules this module keeps:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import sys
@@ -35,7 +34,7 @@ from appliance.reader.live import Reader
 from appliance.reader.mending import restoring_module
 from appliance.reader.stills import read_still
 from bench.frames import EMPTY, HARD, Amount, Listed, drawn, listed, luma_of
-from bench.told import progress, spread, timed
+from bench.told import keep, progress, spread, timed
 
 # Frames of a camera in which one symbol is held: it moves by a pixel or two, and the noise is another.
 HELD = 8
@@ -192,9 +191,7 @@ def main() -> int:
     print(f"with a code, against fast: {figures['code, beside fast']['ratio of p50']}")
     print(f"without, moving, against fast: {scenes['moving']['ratio of p50']}")
     print(f"without, still, against fast: {scenes['still']['ratio of p50']}")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    keep(figures, options.json)
     return 0
 
 

@@ -14,7 +14,6 @@ and removed at the end. It takes about four minutes.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import platform
@@ -31,6 +30,7 @@ from statistics import median
 from time import perf_counter, perf_counter_ns, process_time, thread_time_ns
 from typing import Any
 
+from bench.told import keep
 from trustsync.deltas import grouped, plan_segments
 from trustsync.revocation import MappedRevocation, open_revocation
 from trustsync.segments import (
@@ -240,10 +240,7 @@ def main() -> int:
     for path, size in said["night_files"].items():
         print(f"    {path}  {size:,} bytes")
     print(f"the base is kept as it is: {said['kept']}; planned again, the same bytes: {said['same_again']}")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"\nfigures as JSON: {options.json}")
+    keep(result, options.json)
     return 0
 
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from places import vectors_dir
 
+from bench.told import keep
 from verifier.codes import Reason
 from verifier.policy.certlogic import Dialect, EvaluationError, Logic, compile_logic
 from verifier.policy.values import Span
@@ -143,10 +144,7 @@ def main() -> int:
     ):
         print(f"{name:48}{figures[said]:9.1f}")
     print(f"\ngoal: ten national rules in {GOAL_TEN_MICROS:.0f}")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"machine": machine, **figures}, indent=1) + "\n")
-        print(f"figures as JSON: {options.json}")
+    keep({"machine": machine, **figures}, options.json)
     return 1 if figures["national_ten"] > GOAL_TEN_MICROS else 0
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import os
 import random
 import sys
@@ -33,7 +32,7 @@ import numpy as np
 from appliance.picture import Luma
 from appliance.reader.stills import read_still, read_together
 from bench.frames import Shot, held_still, luma_of, texts
-from bench.told import progress, spread
+from bench.told import keep, progress, spread
 
 FRAMES = 5
 
@@ -158,9 +157,7 @@ def main() -> int:
     print(f"read together: {figures['read together']}, {figures['share']:.0%}")
     print(f"false texts: {figures['false texts']}")
     print(f"seconds of work: p50 {figures['seconds']['p50']:.2f}, most {figures['seconds']['max']:.2f}")
-    if given.json:
-        given.json.parent.mkdir(parents=True, exist_ok=True)
-        given.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    keep(figures, given.json)
     return 0
 
 

@@ -15,7 +15,6 @@ The rules this module keeps:
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -31,6 +30,7 @@ from appliance.picture import Luma, empty
 from appliance.reader.live import Reader
 from appliance.reader.passes import Code, Look, Place
 from bench.memory import memory
+from bench.told import keep
 from issuer.keys import Algorithm
 from trustsync.shipped import bundle
 
@@ -223,10 +223,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write samples and figures there")
     options = parser.parse_args(arguments)
     done = soak(options.scans, options.seconds, say=lambda line: print(line, file=sys.stderr, flush=True))
-    if options.json:
-        figures = asdict(done) | {"drift_mib": done.drift_mib, "goal_mib": GOAL_MIB, "every": EVERY}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    figures = asdict(done) | {"drift_mib": done.drift_mib, "goal_mib": GOAL_MIB, "every": EVERY}
+    keep(figures, options.json)
     print(done)
     return 1 if done.drift_mib > GOAL_MIB else 0
 

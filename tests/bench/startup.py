@@ -15,7 +15,6 @@ The rules this module keeps:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import subprocess
@@ -29,6 +28,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench.told import keep
 from bench.unit import Unit
 
 GOALS_MS = {"decoder": 500, "all": 1000}
@@ -171,9 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     absent = [name for name, loaded in told["imports"]["heavy"].items() if not loaded]
     print(f"  not loaded: {', '.join(absent)}")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    keep(told, options.json)
     return 1 if missed and options.strict else 0
 
 

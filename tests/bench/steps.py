@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import json
 import random
 import resource
 import statistics
@@ -33,7 +32,7 @@ from PIL import Image
 
 from appliance.picture import Luma
 from appliance.reader.live import look
-from bench.told import progress
+from bench.told import keep, progress
 from issuer import qr
 from issuer.keys import Algorithm
 from verifier.assessment import assess
@@ -213,10 +212,7 @@ def main() -> int:
     for name, row in figures["worst"].items():
         said = " ".join([row["state"], *row["reasons"]])
         print(f"  {name:24}{row['ms']:8.2f} ms {row['grown MiB']:8.1f} MiB  {said}")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-        print(f"\nfigures as JSON: {options.json}")
+    keep(figures, options.json)
     return 0
 
 

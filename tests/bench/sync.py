@@ -26,6 +26,7 @@ from typing import Any
 
 from trust_site import START, Publisher, Server, Site, key
 
+from bench.told import keep
 from trustsync.layout import REVOCATION_INDEX_PATH
 from trustsync.segments import SegmentRecord, encode_index, segment_path
 from trustsync.store import open_store
@@ -210,9 +211,7 @@ def main() -> int:
             for name, value in found[part].items()
         )
         print(f"{part:<8}{facts}", flush=True)
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(found, indent=2) + "\n")
+    keep(found, options.json)
     return 1 if found.get("switch", {}).get("wrong") else 0
 
 

@@ -9,9 +9,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -28,6 +30,14 @@ def progress(what: str, number: int, total: int) -> None:
         print(f"\r    {what}: {number} of {total} ", end=end, file=sys.stderr, flush=True)
     elif number == 1:
         say(f"    {what}: {total}")
+
+
+def keep(figures: object, file: Path | None) -> None:
+    """Write figures to a file as JSON; its folder is made. Nothing where no file was asked for."""
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        say(f"figures as JSON: {file}")
 
 
 def timed(work: Callable[..., Any], *values: Any) -> tuple[float, Any]:
