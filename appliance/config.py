@@ -66,7 +66,7 @@ class CameraConfig:
     exposure_ms: float = _key(
         8.0,
         "picamera2: milliseconds that a frame is exposed at most; gain does the rest. A code that is smeared "
-        "by one of its modules reads as if it stood still, one that is smeared by 1.7 is lost: at 0.67 mm a "
+        "by one of its modules reads as if it stood still, by 1.7 it is seldom read: at 0.67 mm a "
         "module (a code of 6 cm) and a hand at 100 mm/s, 8 ms are 1.2 modules. Shorter for small codes and "
         "quick hands, longer where it is dark and the picture noisy; never longer than a frame.",
         low=0.1,
@@ -364,39 +364,45 @@ def parse(text: str, name: str = "vaxgate.toml") -> Config:
         else:
             sections[section] = _section(known[section], value, _Source(text, name, section), problems)
     config = None if problems else Config(**sections)
-    problems += _contradictions(config, name) if config else []
+    problems += _contradictions(config, text, name) if config else []
     if config is None or problems:
         raise ConfigError(problems)
     return config
 
 
-def _contradictions(config: Config, name: str) -> list[str]:
-    """What is wrong only when keys are held together."""
-    lamp, found = config.lamp, []
+def _contradictions(config: Config, text: str, name: str) -> list[str]:
+    """What is wrong only when keys are held together, each at the line of one of them."""
+
+    def place(section: str, key: str) -> str:
+        return _Source(text, name, section).place(key)
+
+    lamp, camera, found = config.lamp, config.camera, []
     pins = {"red": lamp.red, "amber": lamp.amber, "green": lamp.green, "white": lamp.white}
     if lamp.illumination >= 0:
         pins["illumination"] = lamp.illumination
     for lens, pin in pins.items():
         same = [other for other, its in pins.items() if its == pin and other < lens]
         found += [
-            f"{name}: [lamp] {lens} and {other} are the same pin {pin}; give each its own" for other in same
+            f"{place('lamp', lens)} and {other} are the same pin {pin}; give each its own" for other in same
         ]
-    longest = 1000 / config.camera.fps
-    if config.camera.exposure_ms > longest:
+    longest = 1000 / camera.fps
+    if camera.kind in ("auto", "picamera2") and camera.exposure_ms > longest:
         found.append(
-            f"{name}: [camera] exposure_ms {config.camera.exposure_ms:g} is longer than a frame at fps "
-            f"{config.camera.fps}, {longest:.1f} ms; lower one of them"
+            f"{place('camera', 'exposure_ms')} {camera.exposure_ms:g} is longer than a frame at fps "
+            f"{camera.fps}, {longest:.1f} ms; lower one of them"
         )
-    if config.camera.kind == "files" and not config.camera.path:
-        found.append(f'{name}: [camera] kind "files" needs a path: a folder of pictures, or a video')
+    if camera.kind == "files" and not camera.path:
+        found.append(f'{place("camera", "kind")} "files" needs a path: a folder of pictures, or a video')
     if bool(config.rules.post) != bool(config.rules.order_key):
+        given = "post" if config.rules.post else "order_key"
         found.append(
-            f"{name}: [rules] post and order_key belong together: without both no order of the post counts"
+            f"{place('rules', given)}: post and order_key belong together: without both no order of the post "
+            "counts"
         )
     for section, url in (("trust", config.trust.url), ("training", config.training.url)):
         if url and not url.startswith(("http://", "https://")):
             found.append(
-                f"{name}: [{section}] url: an address that begins with http:// or https:// is expected"
+                f"{place(section, 'url')}: an address that begins with http:// or https:// is expected"
             )
     return found
 

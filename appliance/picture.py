@@ -55,7 +55,7 @@ def read_luma(path: Path) -> Luma:
         raise
     except Exception as error:
         # Pillow's decoders raise whatever their parsers raise; the text may quote the file: it is not kept.
-        raise PictureError(f"no picture that can be read ({type(error).__name__})") from error
+        raise PictureError("no picture that can be read: damaged, or of a kind that is not known") from error
 
 
 def _luma(picture: Image.Image) -> Luma:

@@ -149,11 +149,17 @@ def test_the_page_in_the_docs_is_what_the_keys_say() -> None:
             assert key.metadata["doc"].endswith(".")
 
 
+def test_a_usb_camera_and_a_folder_may_name_any_exposure() -> None:
+    """The key speaks to picamera2 alone, and so does what it may not be."""
+    for kind in ("v4l2", "files"):
+        assert parse(f'[camera]\nkind = "{kind}"\npath = "x"\nexposure_ms = 50\n').camera.exposure_ms == 50
+
+
 CONTRADICTIONS = {
     "[lamp]\nwhite = 17\ngreen = 17\n": "white and green are the same pin 17",
     "[lamp]\nillumination = 23\n": "red and illumination are the same pin 23",
     "[camera]\nexposure_ms = 20\n": (
-        "[camera] exposure_ms 20 is longer than a frame at fps 60, 16.7 ms; lower one of them"
+        "vaxgate.toml:2: [camera] exposure_ms 20 is longer than a frame at fps 60, 16.7 ms; lower one of them"
     ),
     '[camera]\nkind = "files"\n': "needs a path",
     '[trust]\nurl = "trust.example"\n': "begins with http",

@@ -152,6 +152,38 @@ def test_scan_of_pictures_that_have_nothing_to_do_with_each_other_gives_no_text(
     assert capsys.readouterr().out == "".join(f"{name}: no code\n" for name in names)
 
 
+def test_scan_says_in_the_line_of_an_image_that_there_is_no_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A damaged file is no empty picture, and its neighbours are read."""
+    junk = tmp_path / "junk.png"
+    junk.write_bytes(b"no picture at all")
+    (good,) = frames(tmp_path, [shot()])
+    assert main(["scan", "--json", str(junk), good]) == 0
+    said = capsys.readouterr()
+    first, second = map(json.loads, said.out.splitlines())
+    assert (first["codes"], "picture" in first["error"]) == ([], True)
+    assert [code["text"] for code in second["codes"]] == [TEXT]
+    assert "error" not in second
+    assert said.err.startswith(f"vaxgate: {junk}: ")
+
+
+@pytest.mark.parametrize("spoilt", ["junk", "another size"])
+def test_scan_together_names_the_image_that_is_no_frame_of_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoilt: str
+) -> None:
+    """What cannot be a frame of one camera is refused before anything is read."""
+    names = frames(
+        tmp_path, [empty(640, 480), empty(800, 600) if spoilt == "another size" else empty(640, 480)]
+    )
+    if spoilt == "junk":
+        Path(names[1]).write_bytes(b"no picture at all")
+    assert main(["scan", "--together", *names]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert names[1] in said.err
+
+
 @pytest.mark.parametrize(
     ("sizes", "reads", "tried"),
     [
