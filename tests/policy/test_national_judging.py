@@ -25,7 +25,8 @@ from published import (
 
 from verifier.policy.bundle import RuleBundle, Scope
 from verifier.policy.context import Context
-from verifier.policy.judging import Answer, compiled
+from verifier.policy.judging import Answer, Shown, compiled
+from verifier.policy.national import rule_nationally
 from verifier.reasons import Reason, State
 from verifier.times import DESK_ZONE, time_bounds
 from verifier.trust import ClockState
@@ -160,6 +161,36 @@ def test_what_is_prepared_is_bounded(desk: Desk, signer: Signer) -> None:
     for number in range(300):
         assert outcome(desk, signer.issue(vaccination(person(ver=f"1.{number}.0"))), rules) == PASS
     assert 0 < len(compiled(rules, DESK_ZONE).plans) <= 256
+
+
+def test_what_another_thread_prepares_meanwhile_is_not_taken_for_ours(desk: Desk, signer: Signer) -> None:
+    """Two threads judge by one bundle: at midnight each has its own day's codes, and room is made at any
+    time.
+    """
+    rules = bundle(rule("TR-XW-0001", LISTED_IF_RAPID))
+    book = compiled(rules, DESK_ZONE)
+    nobody = replace(rules, value_sets={**rules.value_sets, DEVICES: {}})
+    certificate = judged(
+        desk, signer.issue(lab_result(tt="LP217198-3", ma="1232")), rules
+    ).assessment.certificate
+    assert certificate is not None
+
+    def findings(functions: dict[Any, Any], asked: RuleBundle = rules) -> tuple[Any, ...]:
+        fresh = replace(book, bundle=asked, plans={}, functions=functions)
+        time = time_bounds(NOW, None, None, DESK_ZONE)
+        return rule_nationally([Shown(certificate)], fresh, Context(country="XW"), time).findings
+
+    class Cleared(dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            pass
+
+    class OfAnotherDay(dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            super().__setitem__(key, theirs[key])
+
+    theirs: dict[Any, Any] = {}
+    assert len(findings(theirs, nobody)) == 1
+    assert findings({}) == findings(Cleared()) == findings(OfAnotherDay()) == ()
 
 
 def test_invalidation_rules_are_those_of_the_issuing_country(desk: Desk, signer: Signer) -> None:

@@ -36,6 +36,7 @@ from verifier.policy.jsdates import plus, read_birth_date, read_date_time
 from verifier.policy.language import (
     COUNTS,
     MAX_DEPTH,
+    MAX_LATER,
     MAX_NODES,
     MAX_WHOLE,
     PLUS_TIME_UNITS,
@@ -46,10 +47,11 @@ from verifier.policy.language import (
     Steps,
     is_whole,
     steps_of,
+    weight_of,
 )
 from verifier.policy.meaning import among, plain, same, truth
 from verifier.policy.values import Unknown
-from verifier.policy.writing import Compiling, Operator, Writer
+from verifier.policy.writing import Answers, Compiling, Operator, Writer
 from verifier.times import DESK_ZONE
 
 __all__ = [
@@ -113,7 +115,7 @@ class Together:
     them all where each is true. paths: of the data that they look at, as steps.
     """
 
-    function: Callable[[Any], Sequence[Any] | None]
+    function: Answers
     paths: frozenset[Steps]
 
     def members(self, name: str) -> frozenset[str] | None:
@@ -129,12 +131,26 @@ def compile_together(expressions: Sequence[Any], value_sets: Mapping[str, Any]) 
     value_sets: what stands at ``external.valueSets`` of any data. Raises ExpressionError as
     :func:`compile_logic` does.
     """
-    compiler = _Compiler(Dialect.CERTLOGIC, DESK_ZONE, value_sets)
-    rules = [partial(compiler.rule, each) for each in expressions]
-    try:
-        return Together(compiler.writer.together(rules), frozenset(compiler.paths))
-    except RecursionError as error:
-        raise ExpressionError(_TOO_DEEP) from error
+    paths: set[Steps] = set()
+    parts: list[tuple[Answers, int]] = []
+    waiting = iter(expressions)
+    while not parts or sum(count for _, count in parts) < len(expressions):
+        compiler = _Compiler(Dialect.CERTLOGIC, DESK_ZONE, value_sets)
+        try:
+            parts.append(compiler.writer.together(partial(compiler.rule, each) for each in waiting))
+        except RecursionError as error:
+            raise ExpressionError(_TOO_DEEP) from error
+        paths |= compiler.paths
+    return Together(parts[0][0] if len(parts) == 1 else partial(_answers, parts), frozenset(paths))
+
+
+def _answers(parts: Sequence[tuple[Answers, int]], data: Any) -> Sequence[Any] | None:
+    """The answers of several functions as of one."""
+    answers: list[Any] = []
+    for function, count in parts:
+        values = function(data)
+        answers += [True] * count if values is None else values
+    return None if all(answer is True for answer in answers) else answers
 
 
 def evaluate(expression: Any, data: Any) -> Any:
@@ -152,20 +168,22 @@ class _Compiler:
         self._table = _OWN if self.own else _CERTLOGIC
         self._counts = COUNTS[dialect]
         self._sets = value_sets
-        self._nodes = 0
-        self._depth = 0
+        self._nodes = self._depth = self._laters = 0
         self.paths: set[Steps] = set()  # of the data
         self._lambdas: list[tuple[str, str]] = []  # names of accumulator and current, the innermost last
 
     def rule(self, expression: Any) -> str:
         """The name of one rule's value."""
-        self._nodes = self._depth = 0
+        self._nodes = self._depth = self._laters = 0
         return self.node(expression)
 
-    def node(self, expression: Any) -> str:
-        self._nodes += 1
+    def _count(self, expressions: int) -> None:
+        self._nodes += expressions
         if self._nodes > MAX_NODES:
             raise ExpressionError(f"the rule has more than {MAX_NODES} expressions")
+
+    def node(self, expression: Any) -> str:
+        self._count(1)
         if _is_literal(expression):
             return self.writer.bound(expression)
         if not isinstance(expression, (list, dict)):
@@ -180,7 +198,14 @@ class _Compiler:
         return inner
 
     def later(self, expression: Any) -> str:
-        return self.writer.function(lambda: self.node(expression))
+        return self._function(lambda: self.node(expression))
+
+    def _function(self, write: Callable[..., str], *letters: str) -> str:
+        # each costs Python a look at every name of the rule, so that thousands of them take minutes
+        self._laters += 1
+        if self._laters > MAX_LATER:
+            raise ExpressionError(f"the rule has more than {MAX_LATER} operands that are evaluated later")
+        return self.writer.function(write, *letters)
 
     def step(self, expression: Any) -> tuple[str, int]:
         """A function of accumulator and current item, and the number of its nodes."""
@@ -192,7 +217,7 @@ class _Compiler:
             return value
 
         before = self._nodes
-        function = self.writer.function(write, "x", "x")
+        function = self._function(write, "x", "x")
         return function, self._nodes - before
 
     def _array(self, items: list[Any]) -> str:
@@ -222,6 +247,7 @@ class _Compiler:
 
     def var(self, path: str) -> str:
         """What stands at a path of the data, or of what a lambda sees in its place."""
+        self._count(weight_of(path))
         steps = steps_of(path)
         for depth in reversed(range(len(self._lambdas))):
             if not steps:

@@ -22,7 +22,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 MAX_DEPTH = 64  # operations and arrays within each other
-MAX_NODES = 10_000  # expressions in one rule
+MAX_NODES = 10_000  # expressions in one rule; a path is one, and one more for each step beyond the fourth
+MAX_LATER = 2_000  # operands of one rule that are evaluated later, again or not at all
 MAX_WORK = 100_000  # steps that repeat within one evaluation: nodes of lambdas, items that are looked through
 MAX_WHOLE = 2**53 - 1  # beyond, two readers of JSON see two numbers
 
@@ -106,6 +107,7 @@ SHIFT_UNITS = ("year", "month", "day", "hour", "minute")
 
 
 Steps = tuple[tuple[str, int | None], ...]
+_SHORT = 4  # steps of nearly every path there is
 _INDEX = re.compile(r"[0-9]{1,15}")
 
 
@@ -114,6 +116,11 @@ def steps_of(path: str) -> Steps:
     if not path:
         return ()
     return tuple((name, int(name) if _INDEX.fullmatch(name) else None) for name in path.split("."))
+
+
+def weight_of(path: str) -> int:
+    """How many expressions a path counts for, beside the one that it stands in."""
+    return max(path.count(".") + 1 - _SHORT, 0)
 
 
 def is_path(path: Any) -> bool:

@@ -261,15 +261,17 @@ def _compiled(
     sets = _value_sets(book, day)
     held: dict[Any, tuple[_ValueSets, Together]] = book.functions
     key = tuple(map(id, rules))
-    if key not in held or held[key][0] != sets:
-        if len(held) >= _MOST_PLANS:
-            held.clear()
+    made = held.get(key)
+    if made is None or made[0] != sets:
         try:
             together = compile_together([one.rule.logic for one in rules], sets)
         except ExpressionError:
             together = compile_together([_expression(one.rule) for one in rules], sets)
-        held[key] = sets, together
-    return held[key]
+        if len(held) >= _MOST_PLANS:
+            held.clear()
+        # what is given is what was made here: another thread may have put that of another day in its place
+        made = held[key] = sets, together
+    return made
 
 
 def _expression(rule: Rule) -> Any:

@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 from verifier.codes import Reason
+from verifier.policy.certlogic import compile_logic
 from verifier.policy.jsdates import read_day, read_instant
 from verifier.policy.language import (
     COUNTS,
@@ -32,6 +33,7 @@ from verifier.policy.language import (
     SHIFT_UNITS,
     Dialect,
     EvaluationError,
+    ExpressionError,
     is_path,
     is_whole,
 )
@@ -52,7 +54,13 @@ class Issue:
 
 def issues(expression: Any, dialect: Dialect = Dialect.CERTLOGIC) -> list[Issue]:
     """All that is wrong with an expression, in its order; at most ``MAX_ISSUES``. Empty: it is valid."""
-    return list(islice(_Validator(dialect).check(expression, "$", 0), MAX_ISSUES))
+    found = list(islice(_Validator(dialect).check(expression, "$", 0), MAX_ISSUES))
+    if not found:
+        try:
+            compile_logic(expression, dialect)
+        except ExpressionError as error:  # each of its parts is right, and there are too many
+            found.append(Issue("$", expression, str(error)))
+    return found
 
 
 Complaint = Callable[[Any], str | None]  # about an operand as it stands; None: it is as it should be

@@ -15,7 +15,7 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -24,9 +24,13 @@ from typing import Any, Protocol
 from verifier.policy.language import EvaluationError, Run, Steps
 
 Item = Callable[[Any, str, int | None], Any]  # of a value the member by this name, or at this index
+Answers = Callable[[Any], Sequence[Any] | None]  # over data, of several rules; see Writer.together
 _RUN = "run"  # what the rule that is evaluated may still work
 _OWN_RUN = "<run>"  # the same; of a rule that repeats nothing, one for this place alone
 _SPEND = "<spend>"
+# Lines of a function with several rules. Python needs kilobytes for each while it compiles one, and
+# the longer a function is the more time for each.
+_LONG = 5_000
 _LITERALS = {"None": None, "True": True, "False": False}
 
 
@@ -157,7 +161,7 @@ class Writer:
             else:
                 found = f"{value}[{index}] if type({value}) is list and len({value}) > {index}"
             found = f"None if {value} is None else {found} else item({value}, {key}, {index})"
-            value = self._ahead((value, name), found) if value in self._head else self.put(found)
+            value = self._ahead((value, (name, index)), found) if value in self._head else self.put(found)
         return value
 
     def made_of(self, make: Callable[[Any], Any], value: str) -> str:
@@ -181,20 +185,27 @@ class Writer:
             self.line(f"return {write()}")
         return self._written()
 
-    def together(self, rules: Sequence[Callable[[], str]]) -> Callable[[Any], Sequence[Any] | None]:
-        """The function that gives the answers of several rules, ``None`` for one that has no answer; and
-        ``None`` in place of them all where each is true.
+    def together(self, rules: Iterable[Callable[[], str]]) -> tuple[Answers, int]:
+        """A function of the first of these rules, at least one if there is any, and of how many: as many as
+        make it a long one. No further is taken from ``rules``.
+
+        It gives the answers of the rules, ``None`` for one that has no answer; and ``None`` in place of them
+        all where each is true.
         """
-        answers = [self._new("a") for _ in rules]
-        for write, answer in zip(rules, answers, strict=True):
+        answers: list[str] = []
+        (whole,) = self._functions
+        for write in rules:
+            answers.append(self._new("a"))
             with self._rule():
                 with self.block("try:"):
-                    self.put(write(), answer)
+                    self.put(write(), answers[-1])
                 with self.block("except no_answer:"):
-                    self.put("None", answer)
+                    self.put("None", answers[-1])
+            if len(whole.head) + len(whole.body) > _LONG:
+                break
         every = " and ".join(f"{answer} is True" for answer in answers)
         self.line(f"return None if {every or True} else ({''.join(f'{answer}, ' for answer in answers)})")
-        return self._written()
+        return self._written(), len(answers)
 
     @contextmanager
     def _rule(self) -> Iterator[None]:
