@@ -43,10 +43,12 @@ from appliance.session import Held, Session, assessed_anew, judged_together, jud
 from appliance.signals import Signal
 from appliance.timings import Timings, steps_of
 from appliance.voice import Voice
+from verifier.assessment import Assessment
 from verifier.policy.bundle import RuleBundle
 from verifier.policy.context import Context, Profile
 from verifier.policy.context_json import ContextError
 from verifier.reasons import Finding, Reason, State, state_of
+from verifier.times import is_over
 from verifier.trust import TrustList
 from verifier.verdict import Verdict, decide, without_code
 
@@ -208,12 +210,13 @@ class Answering:
         """What was proven of this code a moment ago, for whoever stands here, by the same list and clock.
 
         A code that was out of view for longer than it may flicker is one more result, judged by the rules of
-        now; its signature is what it was. It is forgotten with the session.
+        now; its signature is what it was, unless its time or the list's has run out since. It is forgotten
+        with the session.
         """
         if self._judged_by is None or self._judged_by.trust is not basis.trust:
             return None
         held = (each for each in self.session.held if each.marks == marks)
-        return next((each for each in held if each.assessment.clock is basis.clock), None)
+        return next((each for each in held if _holds(each.assessment, basis)), None)
 
     def _known(self, mark: bytes) -> bool:
         return self._watch.last_seen(mark) is not None
@@ -467,6 +470,17 @@ class Answering:
 
     def _new_watch(self) -> Watch:
         return Watch(same_code_s=self._config.same_code_s, damaged_s=self._config.damaged_s)
+
+
+def _holds(assessment: Assessment, basis: Basis) -> bool:
+    """Whether nothing has run out between the assessment and now."""
+    before, now, certificate = assessment.now, basis.now, assessment.certificate
+    if assessment.clock is not basis.clock or before is None or now is None:
+        return False
+    expires = None if certificate is None else certificate.expires_at
+    if expires is not None and is_over(expires, now) is not is_over(expires, before):
+        return False
+    return assessment.list_state is basis.trust.state(now, basis.clock)
 
 
 def said(findings: Iterable[Finding]) -> tuple[tuple[Reason, str], ...]:

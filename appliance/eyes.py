@@ -7,9 +7,11 @@ The rules this module keeps:
 * One frame waits at most, the latest: an older one that nobody took is dropped and counted. No frame is
   begun while looks pile up before the loop, and no frame is kept once it was looked at.
 * Time goes forward for whoever judges. A look that comes after a later one's is told at that later one's
-  instant, and only for the codes that it read; one that is very late is nothing any more.
+  instant, and only for the codes that it read; it is nothing any more when it is very late, or when a code
+  was read in a later frame: the lamp would go back to whoever held up the one before.
 * What goes wrong in a thread is raised in the loop, which says OUT; the thread goes on. What hangs is told by
   ``since``, for the watchdog.
+* Where no camera is, nothing is known of what was before it: a reader that remembers is told to forget.
 * Nothing here differs without threads: before ``start`` whoever asks does the same work in turn.
 
     eyes = Eyes(CameraSupply(…), Reader())
@@ -37,6 +39,7 @@ THREADS: Final = 2  # that read; a third core is left to the loop, the page and 
 LATE_S: Final = 0.25
 # Seconds until a thread tries again after a fault, or asks again for a camera that is not there.
 PAUSE_S: Final = 0.1
+CLOSE_S: Final = 5.0  # that threads have to end; systemd waits for twice as long
 # Python lets a thread that computes go on for 5 ms while others wait: with a page being made beside it, a
 # verdict would come that much later at each hand-over.
 SWITCH_S: Final = 0.0005
@@ -72,7 +75,7 @@ class Counts:
 
 class Eyes:
     """One for a gate. frames: asked by one thread at a time. read: finds the codes of a luma, in any number
-    of threads at once. threads: that read.
+    of threads at once; what it remembers between frames, its ``forget`` drops. threads: that read.
 
     ``next``, ``forget`` and ``close`` belong to the gate's loop.
     """
@@ -86,13 +89,14 @@ class Eyes:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._frames, self._read, self._monotonic = frames, read, monotonic
+        self._forget_scene: Callable[[], None] = getattr(read, "forget", lambda: None)
         lock = threading.Lock()
         self._mailed = threading.Condition(lock)  # a frame waits and there is room for its look
         self._handed = threading.Condition(lock)  # there is something for the loop
         self._frame: Frame | None = None
         self._sights: deque[Sight] = deque()
-        self._fault: Exception | None = None
-        self._latest = float("-inf")
+        self._fault: BaseException | None = None
+        self._latest = self._latest_code = float("-inf")  # instants of what was handed over
         self._busy: dict[int, float] = {}  # since when each thread is at work, by its number
         self._seen = self._dropped = 0
         self._looked = [0] * threads
@@ -125,16 +129,19 @@ class Eyes:
             timeout = 0.0
         with self._handed:
             self._handed.wait_for(lambda: self._sights or self._fault is not None, timeout)
-            fault, self._fault = self._fault, None
-            if fault is not None:
-                raise fault
+            if self._fault is not None:
+                try:
+                    raise self._fault  # by no name of ours: it would hold itself, and the frame it is about
+                finally:
+                    self._fault = None
             if not self._sights:
                 return None
             self._mailed.notify()
             return self._sights.popleft()
 
     def forget(self) -> None:
-        """Drop what was not asked for yet."""
+        """Drop what was not asked for yet, and what is remembered of what was seen."""
+        self._forget_scene()
         with self._mailed:
             self._sights.clear()
             self._fault = None
@@ -158,15 +165,19 @@ class Eyes:
             return Counts(self._seen, self._dropped, tuple(self._looked))
 
     def close(self) -> None:
-        """End every thread and let the camera go. One that hangs is left behind; it ends with the process."""
+        """End every thread and let the camera go. One that hangs is left behind and ends with the process; so
+        is its camera: closing it may hang as well, and the lamp is still lit.
+        """
         self._ended.set()
         with self._mailed:
             self._frame = None
             self._mailed.notify_all()
+        end = time.monotonic() + CLOSE_S
         for thread in self._threads:
-            thread.join(timeout=5)
+            thread.join(max(0.0, end - time.monotonic()))
         self.forget()
-        self._frames.close()
+        if not (self._threads and self._threads[0].is_alive()):
+            self._frames.close()
 
     # --- For the threads ------------------------------------------------------------------------------------
 
@@ -175,7 +186,7 @@ class Eyes:
         while not self._ended.is_set():
             try:
                 turn(number)
-            except Exception as error:  # noqa: BLE001 - the loop knows what a fault means, and shows it
+            except BaseException as error:  # noqa: BLE001 - the loop knows what it means; no thread ends unseen
                 with self._handed:
                     self._fault = error
                     self._handed.notify()
@@ -196,8 +207,10 @@ class Eyes:
         finally:
             with self._mailed:
                 del self._busy[number]
-        if self._threads and not self._frames.opened:
-            self._ended.wait(PAUSE_S)
+        if not self._frames.opened:
+            self._forget_scene()
+            if self._threads:
+                self._ended.wait(PAUSE_S)
 
     def _read_next(self, number: int) -> None:
         """Read the frame that waits, or the next one that comes, and hand over what it shows."""
@@ -224,9 +237,11 @@ class Eyes:
     def _hand_over(self, look: Look, taken: float, begun: float) -> None:
         at = max(taken, self._latest)
         if at > taken:
-            if not look.codes or at - taken > LATE_S:
+            if not look.codes or at - taken > LATE_S or taken < self._latest_code:
                 return
             look = Look(look.codes)
         self._latest = at
+        if look.codes:
+            self._latest_code = at
         self._sights.append(Sight(look, taken, begun, self._monotonic(), at))
         self._handed.notify()

@@ -168,13 +168,14 @@ class Gate:
     def step(self) -> float:
         """One round. Returns seconds to pause before the next one; never raises."""
         try:
-            if self._voice.progress(self._eyes.since):
+            over = self._voice.progress(self._eyes.since)
+            if over or self._voice.stalled:
                 self._desk.forget()
                 self._eyes.forget()
-            elif self._voice.stalled:
-                return STALLED_S  # what hangs is beside the loop: nothing is shown until it is over
             elif self._fault_now:
                 self._eyes.forget()  # what was seen before the pause
+            if self._voice.stalled:
+                return STALLED_S  # what hangs is beside the loop: nothing is shown until it is over
             pause = self._round()
             self._fault_now = False
             self._faults = max(0, self._faults - 1) if not pause else self._faults

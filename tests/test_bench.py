@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bench import __main__ as command
 from bench import frames, goals, machine, pages, parts, projection, reading, report, sequences, steps
+from bench.live import FAST
 from bench.told import spread
 from places import ROOT
 
@@ -60,7 +61,7 @@ def invented() -> dict[str, Any]:
         "steps": {
             "steps": {"base45": {"ES256": 8.0, "PS256": 8.0}},
             "families": {"HC1": {"one": 90.0, "crowd": 91.0, "ratio": 1.01}},
-            "worst": {"deflate bomb": {"ms": 0.1, "grown MiB": 0.0, "state": "FAIL", "reasons": ["TOO_BIG"]}},
+            "worst": {"deflate bomb": {"ms": 0.1, "held KiB": 4.0, "state": "FAIL", "reasons": ["TOO_BIG"]}},
         },
         "chain": {
             "micros": {"openssl speed": 40.8, "chain": 62.0, "chain, revocation": 66.0, "chain, all": 75.0}
@@ -69,8 +70,9 @@ def invented() -> dict[str, Any]:
         },
         "rules": dict.fromkeys(RULES, 9.0),
         "live": {
-            "frame to lamp": {"us": dict.fromkeys(("wait", "total", "fast"), ranks)},
-            "threads": {"frames a second": {"one": 300, "two": 580}, "two to one, median of rounds": 1.93},
+            "frame to lamp": {"us": dict.fromkeys(("wait", "total", FAST), ranks)},
+            "threads": {"frames a second": {"one": 300, "two": 580}, "two to one, median of rounds": 1.93}
+            | {"cores that two had": 1.98},
         },
         "startup": {
             name: {"ms": {"p50": 400.0, "max": 500.0}, "processor_ms": {"p50": 300.0}}
@@ -140,11 +142,45 @@ def test_what_was_not_measured_is_neither_met_nor_missed():
     assert "not measured" in report.terminal(a_run(parts={"live": {"failed": "OSError"}}))
 
 
-def test_a_small_set_is_judged_by_its_share():
-    """24 of 25 frames are as good as 216 of 225."""
+@pytest.mark.parametrize(
+    ("read", "frames", "quick", "sign"),
+    [
+        (25, 25, True, "–"),
+        (1, 25, True, "–"),
+        (205, 225, False, "✓"),
+        (204, 225, False, "✗"),
+        (137, 150, False, "✓"),
+        (136, 150, False, "✗"),
+    ],
+)
+def test_frames_are_judged_by_their_share_and_in_a_quick_run_only_counted(read, frames, quick, sign):
+    """What was counted stands there, not what it would be of another set."""
     found = invented()
-    found["reading"]["decoded"]["all"] = {"frames": 25, "still": 24}
-    assert goals.judged(found)[0].figure == 216
+    found["reading"]["decoded"]["all"] = {"frames": frames, "still": read}
+    first = goals.judged(found, quick=quick)[0]
+    assert (first.sign, first.goal.wanted, first.told) == (sign, "≥ 205 of 225", f"{read} of {frames}")
+    run = a_run(quick=quick, parts={"reading": {"result": found["reading"]}})
+    line = next(line for line in report.terminal(run).splitlines() if "frames read" in line)
+    assert line.startswith(sign)
+    assert f"{read} of {frames}" in line
+
+
+def test_a_busy_machine_misses_no_goal_that_needs_idle_cores():
+    """What the load spoils is not measured, with the cores that were had; a time that is met is met."""
+    found = invented()
+    found["live"]["threads"] |= {"two to one, median of rounds": 1.4, "cores that two had": 1.5}
+    signs = {one.goal.says: (one.sign, one.told) for one in goals.judged(found)}
+    busy = "not measured: the machine was busy (two threads had 1.5 cores)"
+    assert signs["two reading threads, to one"] == ("–", busy)
+    assert signs["frame to lamp, p50"] == ("✓", "0.10 ms")
+    found["live"]["threads"]["two to one, median of rounds"] = 2.5
+    assert busy in [one.told for one in goals.judged(found)]
+    found["live"]["threads"]["two to one, median of rounds"] = 1.4
+    assert busy in report.terminal(a_run(parts={"live": {"result": found["live"]}}))
+    found["live"]["threads"]["cores that two had"] = 1.9
+    assert [one.goal.says for one in goals.judged(found) if one.met is False] == [
+        "two reading threads, to one"
+    ]
 
 
 def test_one_false_text_misses_its_goal():
@@ -223,7 +259,16 @@ def test_a_plot_of_what_was_not_measured_is_not_drawn(plots, tmp_path):
     """A run of one part has the plots of that part."""
     found = invented()
     assert plots.drawn({"rules": found["rules"]}, "x", tmp_path) == []
+    (tmp_path / "latency.svg").write_text("of an older run")
     assert [file.stem for file in plots.drawn({"live": found["live"]}, "x", tmp_path)] == ["steps"]
+    assert [file.name for file in tmp_path.iterdir()] == ["steps.svg"]
+
+
+def test_plots_of_a_quick_run_say_so(plots, tmp_path):
+    """Nobody takes them for those of a whole one."""
+    for quick in (True, False):
+        for file in plots.drawn(invented(), "x", tmp_path, quick=quick):
+            assert ("A quick run" in "".join(ET.parse(file).getroot().itertext())) is quick
 
 
 # --- the pages ---------------------------------------------------------------------------------------------
@@ -244,14 +289,17 @@ def test_the_pages_take_the_figures_between_their_marks():
 def test_pages_are_not_written_from_a_quick_or_broken_run(monkeypatch, tmp_path, capsys):
     """Figures that stand on a page come from a whole run."""
     monkeypatch.setattr(pages, "DOCS", tmp_path)
+    assert command.main(["--write-docs", "--out", str(tmp_path)]) == 2
+    assert "Run `make bench` first." in capsys.readouterr().err
     for run, said in (
-        (a_run(quick=True), "quick run"),
-        (a_run(parts={"rules": {"seconds": 1, "failed": "OSError"}}), "without a result of"),
+        (a_run(quick=True), "is of a quick run. Run `make bench` without QUICK first."),
+        (a_run(parts={"rules": {"seconds": 1, "failed": "OSError"}}), "is without a result of"),
     ):
-        file = tmp_path / "bench.json"
-        file.write_text(json.dumps(run))
-        assert command.main(["--write-docs", "--out", str(tmp_path)]) == 2
-        assert said in capsys.readouterr().err
+        for file in (tmp_path / pages.PARTIAL, tmp_path / pages.WHOLE):
+            file.write_text(json.dumps(run))
+            assert command.main(["--write-docs", "--out", str(tmp_path)]) == 2
+            assert f"not written: {file} {said}" in capsys.readouterr().err
+            file.unlink()
     assert pages.unfit(a_run()) is None
 
 
@@ -302,12 +350,41 @@ def test_a_part_that_fails_is_named_and_the_others_go_on(monkeypatch, tmp_path, 
     monkeypatch.setattr(command, "run", one)
     monkeypatch.setattr(command, "plotted", lambda told, folder: None)
     assert command.main(["live", "rules", "--quick", "--out", str(tmp_path)]) == 1
-    told = json.loads((tmp_path / "bench.json").read_text())
+    told = json.loads((tmp_path / pages.PARTIAL).read_text())
     assert told["parts"]["live"]["failed"] == "OSError: no camera"
     assert told["parts"]["rules"]["result"]["national_one"] == 9
     assert told["command"] == 'make bench QUICK=1 PARTS="live rules"'
     assert "live FAILED" in capsys.readouterr().out
     assert command.main(["rules", "--out", str(tmp_path)]) == 0
+
+
+def test_a_quick_run_and_a_partial_one_leave_a_whole_runs_figures_and_plots(plots, monkeypatch, tmp_path):
+    """Half an hour's work is not lost to a look at one part."""
+    monkeypatch.setattr(
+        command, "run", lambda part, wish, say: parts.Outcome(0.1, invented()[named_of[part.says]])
+    )
+    named_of = {part.says: name for name, part in parts.PARTS.items()}
+    assert command.main(["--out", str(tmp_path)]) == 0
+    whole = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert whole.keys() == {"bench.json", *(f"{name}.svg" for name in plots.PLOTS)}
+    for wish in (["--quick", *parts.PARTS], ["--quick"], ["live"]):
+        assert command.main([*wish, "--out", str(tmp_path)]) == 0
+        assert {name: (tmp_path / name).read_bytes() for name in whole} == whole
+    assert list(json.loads((tmp_path / "partial.json").read_text())["parts"]) == ["live"]
+    assert [file.name for file in (tmp_path / "partial").iterdir()] == ["steps.svg"]
+
+
+@pytest.mark.parametrize(("wish", "file"), [("--frames", "index.json"), ("--tools", "gen_frames.py")])
+def test_a_folder_without_what_it_is_for_is_refused_before_anything_runs(
+    wish, file, monkeypatch, tmp_path, capsys
+):
+    """A path mistyped costs no minutes."""
+    monkeypatch.setattr(command, "run", lambda *_: pytest.fail("a part ran"))
+    with pytest.raises(SystemExit) as refused:
+        command.main([wish, str(tmp_path), "--out", str(tmp_path / "out")])
+    assert refused.value.code == 2
+    assert f"no {file} in {tmp_path}: " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_part_is_refused_with_the_list(capsys):
@@ -398,3 +475,6 @@ def test_steps_are_measured_of_each_algorithm_and_family():
     assert set(found["steps"]["signature"]) == {"ES256", "PS256", "EdDSA"}
     assert min(row["one"] for row in found["families"].values()) > 0
     assert {row["state"] for row in found["worst"].values()} == {"FAIL", "CHECK"}
+    held = {name: row["held KiB"] for name, row in found["worst"].items()}
+    assert held["deflate bomb"] < 3_000_000 / 1024
+    assert held["many members, signed"] > 5 * held["10 MB of text"]

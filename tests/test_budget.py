@@ -54,9 +54,20 @@ def test_a_machine_of_another_kind_is_told_its_counts_and_fails_nothing(
     other = KIND | {what: "CPython 3.13, another"}
     assert budget.told(other, COUNTS | {"look": 9_000_000}, recorded) == 0
     told = capsys.readouterr().out
-    assert "there is no budget for this kind of machine" in told
+    assert "None of the recorded budgets is of this kind of machine" in told
     assert "9,000" in told
     assert "CPython 3.13, another" in told
+
+
+def test_where_no_budget_is_recorded_the_file_that_would_be_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is no matter of the machine, and whoever records knows what to commit."""
+    assert budget.told(KIND, COUNTS, tmp_path) == 0
+    told = capsys.readouterr().out
+    assert "No budgets are recorded yet" in told
+    assert "this kind of machine" not in told
+    assert f"that writes {budget.record(KIND, COUNTS, tmp_path)}." in told
 
 
 def test_recording_replaces_the_budgets_of_its_kind_and_no_others(recorded: Path) -> None:
@@ -172,7 +183,8 @@ def test_a_soak_scans_judges_samples_and_says_what_it_did(tmp_path: Path) -> Non
     assert done.answers >= 195
     assert len(done.samples) == 200
     assert lines[-1].startswith("200 scans, ")
-    assert f"drift {done.drift_mib:+.2f} MB" in str(done)
+    assert f"drift {done.drift_mib:+.2f} MiB" in str(done)
+    assert f"{done.answers} answers, {200 - done.answers} unread)" in str(done)
 
 
 def test_a_soak_beyond_its_goal_says_so_and_fails(

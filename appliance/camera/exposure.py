@@ -99,7 +99,7 @@ class CappedExposure:
         if gain <= self._low and self._asked > self._shortest:
             wanted = max(self._shortest, self._asked // 2)
         elif gain >= self._high and self._asked < self._cap:
-            wanted = min(self._cap, int(time * gain / (2 * self._lowest)))
+            wanted = int(min(self._cap, max(self._shortest, time * gain / (2 * self._lowest))))
         else:
             self._seen = 0
             return {}

@@ -50,6 +50,12 @@ class Mender:
         # Seconds for a module: of taking a view in, and of a step with one view.
         self._cost = {"begin": 8e-7, "step": 8e-7}
 
+    @property
+    def busy(self) -> bool:
+        """Whether a symbol is being worked at, and shows the patterns of one as far as is known."""
+        restoration = self._restoration
+        return restoration is not None and (restoration.views > 0 or not restoration.idle)
+
     def drop(self) -> None:
         """Forget the symbol."""
         self._restoration = self._last = None
@@ -121,7 +127,7 @@ _loading = threading.Lock()
 
 
 def restoring_module(*, wait: bool = True) -> Any:
-    """The module that restores damaged symbols; ``None`` where NumPy is not installed.
+    """The module that restores damaged symbols; ``None`` where NumPy is not installed, or does not start.
 
     It is loaded when the first one is met. wait: ``False`` to have that done beside, and do without as long.
     """
@@ -144,7 +150,7 @@ def _load() -> None:
 
                 restoring.warm()
                 _loaded = restoring
-            except ImportError:
+            except Exception:  # noqa: BLE001 - NumPy is missing, or refuses this processor
                 _loaded = False
 
 

@@ -210,6 +210,12 @@ def _blocks(version: int, level: str) -> tuple[int, tuple[Modules, ...]]:
     return parity, tuple(np.array(numbers) for numbers in members)
 
 
+def modules_of_blocks(grid: Grid, level: str) -> list[Modules]:
+    """Of each block, the modules that its words lie on, as indices into the flattened square."""
+    words = grid.bits.reshape(-1, 8)
+    return [words[members].reshape(-1) for members in _blocks(grid.version, level)[1]]
+
+
 def correct(
     soft: Modules, grid: Grid, level: str, mask: int, until: Callable[[], bool] = lambda: False
 ) -> Repaired:

@@ -16,6 +16,8 @@ The rules this module keeps:
 * Several views of one symbol are equalised together, each with its own blur, grid and noise: more is read
   from five poor frames than from the best of them.
 * A text comes out of the ordinary reader, from modules whose parity has been seen to hold: never a guess.
+* A view that shows another symbol than was decided so far begins anew: each block for itself would hold, and
+  blocks of two symbols would be a text that nobody ever printed.
 * A restoration is worked in steps of a few milliseconds, so that whoever waits can stop; it belongs to one
   thread, and keeps pictures in memory only, until it is dropped.
 * NumPy is needed here and nowhere else in the way of a frame: whoever imports this module has a damaged
@@ -38,7 +40,15 @@ import zxingcpp
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image, ImageFilter
 
-from appliance.reader.qrgrid import Grid, Modules, correct, grid_of, read_format, with_format
+from appliance.reader.qrgrid import (
+    Grid,
+    Modules,
+    correct,
+    grid_of,
+    modules_of_blocks,
+    read_format,
+    with_format,
+)
 
 Corner = tuple[float, float]
 
@@ -55,6 +65,9 @@ _WIDE: Final = frozenset({2, 8, 14})
 _WIDE_TOGETHER: Final = frozenset({2, 5, 8, 11, 14, 17})
 # Patterns that are found by less than this correlation tell nothing.
 _PATTERN_FLOOR: Final = 0.35
+# Correlation of a view, its blur undone, with what was decided before it, block by block: 0.6 and more where
+# it is the same and just readable, 0.1 at most where it is another one.
+SAME_FLOOR: Final = 0.35
 # A symbol whose patterns are seen less than this on the whole is not there, or is of another version.
 FIT_FLOOR: Final = 0.3
 
@@ -129,8 +142,25 @@ class Restoration:
         self._coming = None
         self.fit = min(self.fit, _agreement(view, self.grid) + 0.1)
         if self.fit > FIT_FLOOR:
+            if self._soft is not None and not self._agrees(view, self._decided(self._soft)):
+                self._views, self._soft, self._known = [], None, self.grid.known.astype(np.float32)
             self._views = [*self._views, view][-self._most :]
             self.steps = 0
+
+    def _decided(self, soft: Modules) -> Modules:
+        """What is known of each module, and else what the soft values say."""
+        return np.where(self._known != 0, self._known, np.tanh(2 * soft)).astype(np.float32)
+
+    def _agrees(self, view: _View, decided: Modules) -> bool:
+        """Whether a view shows the symbol that was decided so far, block for block: two papers of one family
+        may have all blocks but a few in common.
+        """
+        (values,) = _sample((view.picture,), view.y, view.x)
+        around, wanted = _around(values, 2), decided.reshape(-1)
+        told = around @ _solve(around.T @ around, around.T @ wanted, 0.005)
+        level, _ = read_format(decided)
+        blocks = modules_of_blocks(self.grid, level)
+        return all(np.corrcoef(told[block], wanted[block])[0, 1] > SAME_FLOOR for block in blocks)
 
     def step(self, until: Callable[[], bool] = lambda: False, *, wide: bool = True) -> Any:
         """One round of deciding and fitting, or of taking a view in.
@@ -148,11 +178,11 @@ class Restoration:
         self.steps += 1
         seen = [_sample((v.picture, v.slope_y, v.slope_x), v.y, v.x) for v in self._views]
         fixed = self._known != 0
-        soft = self._equalise([_around(values[0], 2) for values in seen], fixed)
+        soft = self._equalise([_around(values[0], 2) for values in seen])
         together = self.views > 1
         wide = wide and number in (_WIDE_TOGETHER if together else _WIDE)
         if wide:
-            soft = self._equalise(self._wider(), fixed, 0.002)
+            soft = self._equalise(self._wider(), 0.002)
         symbol = _read(np.where(fixed, self._known, np.sign(soft)))
         if symbol is not None:
             return symbol
@@ -160,13 +190,13 @@ class Restoration:
             symbol = self._prove(soft, fixed, until)
             fixed = self._known != 0
             if symbol is None and wide and together and not until():
-                soft = self._cancel(soft, [values[0] for values in seen], fixed)
+                soft = self._cancel(soft, [values[0] for values in seen])
                 symbol = self._prove(soft, fixed, until)
                 fixed = self._known != 0
             if symbol is not None:
                 return symbol
         if number < len(WINDOWS):
-            decided = np.where(fixed, self._known, np.tanh(2 * soft)).astype(np.float32)
+            decided = self._decided(soft)
             weight = np.where(fixed, 2, np.minimum(1, np.abs(decided))).astype(np.float32)
             for view, values in zip(self._views, seen, strict=True):
                 _pull(view, values, decided, weight, WINDOWS[number])
@@ -184,7 +214,7 @@ class Restoration:
             for y, x in spots
         ]
 
-    def _equalise(self, seen: list[Modules], fixed: Modules, hold: float = 0.005) -> Modules:
+    def _equalise(self, seen: list[Modules], hold: float = 0.005) -> Modules:
         """Soft values of all modules, positive for dark."""
         side = self.grid.side
         around = np.concatenate([*seen, np.ones((side * side, 1), np.float32)], axis=1)
@@ -194,19 +224,19 @@ class Restoration:
         known = self._known.reshape(-1)
         soft = self._soft
         if soft is None:
-            sure = fixed.reshape(-1)
+            sure = known != 0
             some = around[sure]
             factors = _solve(some.T @ some, some.T @ known[sure], 0.05, plain)
             soft = (around @ factors).reshape(side, side)
         gram = around.T @ around
         for _ in range(2):
-            decided = np.where(fixed, self._known, np.tanh(2 * soft)).astype(np.float32)
+            decided = self._decided(soft)
             factors = _solve(gram, around.T @ decided.reshape(-1), hold, plain)
             soft = (around @ factors).reshape(side, side)
         self._soft = soft
         return soft
 
-    def _cancel(self, soft: Modules, seen: list[Modules], fixed: Modules) -> Modules:
+    def _cancel(self, soft: Modules, seen: list[Modules]) -> Modules:
         """Soft values less what the neighbours, as they were decided, leave of themselves in each module.
 
         What an equaliser must weigh against noise, this does not: it is better by half where most neighbours
@@ -214,7 +244,7 @@ class Restoration:
         """
         side = self.grid.side
         for _ in range(2):
-            decided = np.where(fixed, self._known, np.tanh(2 * soft)).astype(np.float32)
+            decided = self._decided(soft)
             around = np.concatenate([_around(decided, 3), np.ones((side * side, 1), np.float32)], axis=1)
             gram = around.T @ around
             gained, weight = np.zeros_like(soft), 0.0

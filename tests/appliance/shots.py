@@ -26,14 +26,16 @@ def shot(
     noise: float = 2.5,
     contrast: float = 1.0,
     seed: int = 1,
+    mask: int | None = None,
 ) -> Luma:
     """A frame with the symbol in it.
 
     module: pixels. turn: degrees. at: pixels that the symbol is off the frame's middle. blur (sigma), motion
-    (length, at 25 degrees) and bend (a wave, to either side): in modules. noise: sigma, in grey levels.
+    (length, at 25 degrees) and bend (a wave, to either side): in modules. noise: sigma, in grey levels. mask:
+    of the symbol; ``None`` for the best.
     """
     fine = 8
-    drawn = segno.make(text, error="q", boost_error=False, micro=False)
+    drawn = segno.make(text, error="q", boost_error=False, micro=False, mask=mask)
     dark = np.array([[value & 1 for value in row] for row in drawn.matrix], np.uint8)
     paper = np.pad(235 - 210 * dark.astype(np.int16), 6, constant_values=235).astype(np.uint8)
     paper = np.kron(paper, np.ones((fine, fine), np.uint8))

@@ -31,6 +31,7 @@ from verifier.mrz import TravelDocument, read_lines
 from verifier.opening import OpenedCode
 from verifier.policy.bundle import SIGNATURE_ONLY, Asks, RuleBundle
 from verifier.policy.context import Context, Journey, Mode, Profile
+from verifier.times import SKEW
 from verifier.verdict import Verdict
 
 MakeRig = Callable[..., Rig]
@@ -929,3 +930,14 @@ def test_a_second_look_at_the_same_paper_is_not_a_second_paper(rig: Rig) -> None
     rig.show(None, 3)
     rig.show(image_of(text), 0.3)
     assert (len(rig.page()["certificates"]), rig.page()["results"]) == (1, 2)
+
+
+def test_a_paper_that_runs_out_between_two_looks_is_not_green_again(rig: Rig) -> None:
+    """Its signature need not be verified twice; its time is that of the second look."""
+    over_at = rig.now - SKEW + timedelta(seconds=5)
+    text = signer_of(rig).issue(vaccination(), exp=int(over_at.timestamp()))
+    rig.hold(text, 0.3)
+    assert rig.lamp.signal is Signal.PASS
+    rig.show(None, 8)
+    rig.hold(text, 0.3)
+    assert rig.codes() == ["EXPIRED"]

@@ -155,3 +155,14 @@ def test_a_frame_that_says_nothing_of_its_exposure_changes_nothing(metadata: dic
     """Some frames come without."""
     capped = opened()
     assert not any(capped.after(metadata) for _ in range(100))
+
+
+@pytest.mark.parametrize("time", [-1, 1, 10**9])
+@pytest.mark.parametrize("gain", [-1.0, 4.0, 1e30, float("inf"), float("nan")])
+def test_nothing_absurd_is_asked_for_whatever_a_frame_says(time: int, gain: float) -> None:
+    """A driver's odd figure is no reason to lose the camera."""
+    capped = opened()
+    for _ in range(200):
+        capped.after({"ExposureTime": 1000, "AnalogueGain": 1.0})
+    asked = [capped.after({"ExposureTime": time, "AnalogueGain": gain}) for _ in range(200)]
+    assert all(25 <= change["ExposureTime"] <= CAP for change in asked if change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import queue
 import threading
 import time
@@ -25,6 +26,7 @@ from appliance.signals import Signal
 from appliance.supply import CameraSupply
 
 PATIENCE_S = 20.0
+NOTHING = Look()
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -60,9 +62,13 @@ class Readers:
     """Reads a frame's number, and what is said to be seen on it, once it may."""
 
     def __init__(self) -> None:
-        self.shown: dict[int, Look | Exception] = {}
+        self.shown: dict[int, Look | BaseException] = {}
         self.held: dict[int, threading.Event] = {}
         self.begun: list[int] = []
+        self.forgotten = 0
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
     def hold(self, number: int) -> threading.Event:
         self.held[number] = threading.Event()
@@ -74,7 +80,7 @@ class Readers:
         if number in self.held:
             assert self.held[number].wait(PATIENCE_S)
         found = self.shown.get(number, seen(number))
-        if isinstance(found, Exception):
+        if isinstance(found, BaseException):
             raise found
         return found
 
@@ -173,16 +179,18 @@ def test_without_threads_whoever_asks_does_the_same_work() -> None:
 
 
 @pytest.fixture
-def overtaken(pair: Pair) -> Callable[[float, Look], None]:
-    """The first frame is looked at for so long that the next one is told before it."""
+def overtaken(pair: Pair) -> Callable[..., None]:
+    """The first frame is looked at for so long that the next one, of an empty desk, is told before it."""
 
-    def overtake(later: float, shown: Look) -> None:
-        pair.readers.shown[1] = shown
+    def overtake(later: float, shown: Look, by: Look = NOTHING) -> None:
+        pair.readers.shown |= {1: shown, 2: by}
         hold = pair.readers.hold(1)
         pair.put(1, 1.0)
         pair.begun(1)
         pair.put(2, 1.0 + later)
-        assert numbers(pair.eyes.next(PATIENCE_S)) == ["2"]
+        sight = pair.eyes.next(PATIENCE_S)
+        assert sight is not None
+        assert sight.look == by
         hold.set()
         until(lambda: sum(pair.eyes.counts.read) == 2)
 
@@ -190,7 +198,7 @@ def overtaken(pair: Pair) -> Callable[[float, Look], None]:
 
 
 def test_a_look_that_was_overtaken_keeps_its_code_and_does_not_turn_time_back(
-    pair: Pair, overtaken: Callable[[float, Look], None]
+    pair: Pair, overtaken: Callable[..., None]
 ) -> None:
     """Its code counts now; what it says of damaged symbols is out of date."""
     overtaken(0.03, Look(seen(1).codes, (Place(1, 1, 9),)))
@@ -200,15 +208,19 @@ def test_a_look_that_was_overtaken_keeps_its_code_and_does_not_turn_time_back(
 
 
 @pytest.mark.parametrize(
-    ("later", "shown"),
-    [(0.03, Look((), (Place(1, 1, 9),))), (LATE_S + 0.01, seen(1))],
-    ids=["nothing was read", "very late"],
+    ("later", "shown", "by"),
+    [
+        (0.03, Look((), (Place(1, 1, 9),)), Look()),
+        (LATE_S + 0.01, seen(1), Look()),
+        (0.03, seen(1), seen(2)),
+    ],
+    ids=["nothing was read", "very late", "by another code"],
 )
 def test_a_look_that_was_overtaken_and_says_nothing_of_now_is_dropped(
-    pair: Pair, overtaken: Callable[[float, Look], None], later: float, shown: Look
+    pair: Pair, overtaken: Callable[..., None], later: float, shown: Look, by: Look
 ) -> None:
-    """Nothing was read there, or whoever held the code up may have gone."""
-    overtaken(later, shown)
+    """Nothing was read there, or whoever held the code up may have gone: the lamp does not turn back."""
+    overtaken(later, shown, by)
     assert pair.eyes.next(0.0) is None
     pair.put(3, 2.0)
     assert numbers(pair.eyes.next(PATIENCE_S)) == ["3"]
@@ -226,10 +238,23 @@ def test_what_goes_wrong_in_a_reader_is_raised_in_the_loop_and_the_thread_goes_o
     hold = pair.readers.hold(2)
     pair.put(2, 2.0)
     pair.begun(2)
+    pair.readers.shown[3] = Look()
     pair.put(3, 2.1)
-    assert numbers(pair.eyes.next(PATIENCE_S)) == ["3"]
+    assert numbers(pair.eyes.next(PATIENCE_S)) == []
     hold.set()
     assert numbers(pair.eyes.next(PATIENCE_S)) == ["2"]
+
+
+def test_a_thread_never_ends_unseen(pair: Pair) -> None:
+    """Also what is no Exception, as a library's panic, reaches the loop; frames are read after it."""
+    pair.readers.shown[1] = SystemExit("a panic")
+    pair.put(1, 1.0)
+    with pytest.raises(SystemExit):
+        pair.eyes.next(PATIENCE_S)
+    for number in (2, 3):
+        pair.put(number, float(number))
+        assert numbers(pair.eyes.next(PATIENCE_S)) == [str(number)]
+    assert all(thread.is_alive() for thread in pair.eyes._threads)
 
 
 def test_what_was_forgotten_is_not_told(pair: Pair) -> None:
@@ -281,6 +306,26 @@ def test_close_ends_every_thread_and_lets_the_camera_go() -> None:
     assert pair.eyes.next(0.0) is None
 
 
+def test_a_camera_that_hangs_does_not_keep_the_unit_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left to the end of the process: closing it may hang too, and the lamp goes dark after this."""
+    monkeypatch.setattr("appliance.eyes.CLOSE_S", 0.1)
+    asked, go_on = threading.Event(), threading.Event()
+    pair = Pair()
+
+    def read(timeout: float) -> Frame | None:
+        asked.set()
+        assert go_on.wait(PATIENCE_S)
+        return None
+
+    pair.feed.read = read  # type: ignore[method-assign]
+    pair.eyes.start()
+    assert asked.wait(PATIENCE_S)
+    pair.eyes.close()
+    assert not pair.feed.closed
+    go_on.set()
+    until(lambda: not any(thread.is_alive() for thread in pair.eyes._threads))
+
+
 def test_no_frame_is_kept_once_it_was_looked_at() -> None:
     """Neither by a thread that waits for the next one nor by what it handed over."""
     feed = Feed()
@@ -299,6 +344,27 @@ def test_no_frame_is_kept_once_it_was_looked_at() -> None:
         eyes.close()
 
 
+def test_no_frame_is_kept_that_a_reader_failed_at() -> None:
+    """Once the loop knows of the fault: not even until the collector comes by, which may be in hours."""
+
+    def read(luma: Luma) -> Look:
+        raise KeyError
+
+    feed = Feed()
+    eyes = Eyes(CameraSupply(lambda: feed, down_s=3600, monotonic=time.monotonic), read)
+    memory = bytearray(4)
+    gc.disable()
+    eyes.start()
+    try:
+        feed.frames.put(Frame(memoryview(memory).cast("B", (2, 2)), 1.0))
+        with contextlib.suppress(KeyError):
+            eyes.next(PATIENCE_S)
+        until(lambda: freed(memory))
+    finally:
+        gc.enable()
+        eyes.close()
+
+
 def freed(memory: bytearray) -> bool:
     """Whether nobody looks at this memory any more."""
     try:
@@ -306,6 +372,19 @@ def freed(memory: bytearray) -> bool:
     except BufferError:
         return False
     return True
+
+
+def test_where_no_camera_is_the_reader_is_told_to_forget(pair: Pair) -> None:
+    """What it remembers holds the last traveller's code, and no next frame would take its place."""
+    pair.put(1, 1.0)
+    assert numbers(pair.eyes.next(PATIENCE_S)) == ["1"]
+    before = pair.readers.forgotten
+
+    def gone(timeout: float) -> Frame | None:
+        raise CameraError("unplugged")
+
+    pair.feed.read = gone  # type: ignore[method-assign]
+    until(lambda: pair.readers.forgotten > before)
 
 
 # --- The gate with its eyes, in real time -------------------------------------------------------------------
@@ -401,6 +480,31 @@ def test_a_reader_that_hangs_is_out_also_while_the_other_one_goes_on(
         )
         go_on.set()
         until(lambda: rig.lamp.signal is Signal.PASS)
+
+
+def test_while_something_hangs_nobody_is_remembered(desk: Desk, make_rig: Callable[..., Rig]) -> None:
+    """It may hang until morning: session, looks and reader forget who was there when the lamp goes to OUT."""
+    hang, go_on = threading.Event(), threading.Event()
+    reader = Reader()
+
+    def read(luma: Any) -> Look:
+        if hang.is_set():
+            go_on.wait(10 * PATIENCE_S)
+        return reader(luma)
+
+    read.forget = reader.forget  # type: ignore[attr-defined]
+    rig = make_rig(desk, read=read, config=replace(GateConfig(), watchdog_s=0.6))
+    with running(rig):
+        try:
+            rig.camera.picture = luma_of(image_of(desk.signer().issue(vaccination())))
+            until(lambda: rig.lamp.signal is Signal.PASS)
+            hang.set()
+            until(lambda: rig.lamp.signal is Signal.OUT)
+            until(lambda: not rig.gate._desk.session.begun)
+            until(lambda: reader._before.found.look == Look())
+            assert not rig.gate._eyes._sights
+        finally:
+            go_on.set()
 
 
 def test_a_camera_that_is_pulled_out_is_out_until_it_is_back(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from appliance.picture import Luma, empty
 from appliance.reader import live, mending
 from appliance.reader.live import Before, Reader, look, read_frame
 from appliance.reader.mending import Mender
-from appliance.reader.passes import Hurt, Look
+from appliance.reader.passes import Hurt, Look, shared
+from appliance.reader.restoring import FIT_FLOOR, Restoration
 from appliance.reader.stills import read_still, read_together
 
 
@@ -91,6 +93,33 @@ def test_nothing_is_read_where_there_is_nothing() -> None:
             assert reader(frame).codes == ()
 
 
+def corners_of(side: float, turn: float = 3.0) -> tuple[tuple[float, float], ...]:
+    """Of a symbol of so many pixels in the middle of a drawn frame."""
+    right, down = np.cos(np.deg2rad(turn)) * side / 2, np.sin(np.deg2rad(turn)) * side / 2
+    ways = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    return tuple((320 + x * right - y * down, 240 + x * down + y * right) for x, y in ways)
+
+
+@pytest.mark.parametrize("alike", [4, 330], ids=["of two people", "of a family"])
+def test_blocks_of_two_symbols_never_become_one_text(alike: int) -> None:
+    """A telephone shows one code after the other: what was proven of the first is no part of the second."""
+    other = TEXT[:alike] + TEXT[: alike - 1 : -1]
+    restoration = Restoration(18, most=3)
+
+    def show(text: str, noise: float) -> str | None:
+        frame = shot(text, noise=noise, blur=0.35, mask=3)
+        assert restoration.add(shared(frame), corners_of(89 * 4)) > FIT_FLOOR
+        while not restoration.idle:
+            if (symbol := restoration.step(wide=False)) is not None:
+                return str(symbol.text)
+        return None
+
+    assert show(TEXT, 104) is None
+    proven = np.count_nonzero(restoration._known) - np.count_nonzero(restoration.grid.known)
+    assert 0 < proven < restoration.grid.bits.size, "of the first some blocks are proven, and not all"
+    assert show(other, 60) == other
+
+
 @pytest.mark.slow
 def test_five_noisy_frames_are_read_together_where_none_is_read_alone() -> None:
     """Each with its own noise, and the hand has moved between them."""
@@ -105,10 +134,22 @@ def test_frames_of_which_one_reads_are_read_by_that_one() -> None:
     assert read_together([]) == Look()
 
 
-def test_without_numpy_the_ordinary_passes_still_read() -> None:
+NO_NUMPY = "import sys; sys.modules['numpy'] = None\n"
+REFUSING_NUMPY = """
+import sys
+class Refusing:
+    def find_spec(self, name, path, target=None):
+        if name == "numpy":
+            raise RuntimeError("this machine doesn't support it")
+sys.meta_path.insert(0, Refusing())
+"""
+
+
+@pytest.mark.parametrize("numpy", [NO_NUMPY, REFUSING_NUMPY], ids=["missing", "refuses the processor"])
+def test_without_numpy_the_ordinary_passes_still_read(numpy: str) -> None:
     """An installation without it reads less, and does not fail."""
     script = (
-        "import sys; sys.modules['numpy'] = None\n"
+        f"{numpy}"
         "from appliance.reader.live import Reader\n"
         "from appliance.reader.stills import read_still\n"
         "from appliance.picture import empty\n"
@@ -199,6 +240,23 @@ def test_nothing_new_is_begun_after_the_deadline() -> None:
     assert reader._mender._restoration is None
 
 
+@pytest.mark.parametrize(("left", "passes"), [(0.012, 2), (0.006, 1)])
+def test_no_pass_is_begun_that_would_end_long_after_the_deadline(
+    left: float, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture full of finder patterns takes any pass as long as the first: then there is no second."""
+    begun = []
+    original = live._attempt
+
+    def attempt(name: str, *rest: Any) -> Any:
+        begun.append(name)
+        return original(name, *rest)
+
+    monkeypatch.setattr(live, "_attempt", attempt)
+    read_frame(empty(640, 480), Before(), now=0, left=lambda: left if begun else 0.020)
+    assert len(begun) == passes
+
+
 def test_a_damaged_symbol_is_read_over_several_frames_and_then_forgotten() -> None:
     """Each frame has its few milliseconds; what was kept of the symbol goes with the answer."""
     reader = Reader(deadline_s=0.5)
@@ -218,6 +276,40 @@ def test_a_damaged_symbol_that_has_gone_is_forgotten() -> None:
     mender.work(frame, hurt, 0.0, lambda: 0.004)
     mender.work(empty(640, 480), (), 5.0, plenty)
     assert mender._restoration is None
+
+
+def test_a_damaged_symbol_that_lies_still_is_worked_at_frame_by_frame(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """That nothing moved spares the passes, and not the work that was begun."""
+    # By the clock of the test alone, whatever a step takes on this machine.
+    monkeypatch.setattr(Mender, "_fits", lambda self, what, modules, left: left > 0)
+    frame = shot(module=3.5, bend=0.9, noise=4)
+    clock = Clock(tick=0.002)
+    reader = Reader(clock=clock)
+    looks = 0
+    while not reader._mender.busy and looks < 8:
+        clock.now += 1.0
+        assert reader(frame).codes == ()
+        looks += 1
+    seen: list[str | None] = []
+    for _ in range(30):
+        clock.now = reader._before.looked + 0.1
+        seen += texts(reader(frame))
+    assert TEXT in seen
+    assert reader._before.number == looks
+
+
+def test_a_reader_forgets_what_it_saw() -> None:
+    """The code that was read, and the pictures of a damaged one."""
+    reader = Reader(deadline_s=0.5)
+    assert texts(reader(shot())) == [TEXT]
+    reader.forget()
+    assert reader._before.found.look == Look()
+    reader(shot(blur=0.52, noise=40, module=3))
+    reader._mender._restoration = mending.restoring_module().Restoration(20)
+    reader.forget()
+    assert reader._mender._restoration is None
 
 
 def test_any_number_of_threads_share_a_reader() -> None:

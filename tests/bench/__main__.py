@@ -1,12 +1,15 @@
 """``make bench``: everything that is fast or slow about Vaxgate, in one command, on the machine at hand.
 
 Prints tables with the goals, writes the figures as JSON and plots as SVG. A part that fails is named with its
-why, the others go on, and the exit status is 1.
+why, the others go on, and the exit status is 1. A goal that is missed leaves it 0.
+
+A whole run is kept in bench.json. A quick run, or one of some parts, is written beside it: into partial.json,
+and its plots into the folder partial.
 
     make bench                                   # all parts
     make bench QUICK=1                           # small sets: does everything still run, and about how fast
     make bench PARTS="reading chain"
-    make bench FRAMES=folder                     # a set by gen_frames.py instead of our own
+    make bench FRAMES=folder                     # others' frames, with an index.json, instead of ours
     PYTHONPATH=tests python -m bench --write-docs    # the pages, from the last whole run
 """
 
@@ -55,7 +58,8 @@ def plotted(told: dict[str, Any], folder: Path) -> str | None:
         from bench import plots
     except ImportError as error:
         return f"{error}: `make dev` installs what draws them"
-    for file in plots.drawn(report.results(told), named(told["machine"]), folder):
+    folder.mkdir(exist_ok=True)
+    for file in plots.drawn(report.results(told), named(told["machine"]), folder, quick=told["quick"]):
         say(f"plot: {file}")
     return None
 
@@ -73,10 +77,14 @@ def parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="small sets, and not the peers unless they are named"
     )
     out.add_argument(
-        "--frames", type=Path, help="a folder of frames with index.json, as gen_frames.py makes it"
+        "--frames",
+        type=Path,
+        help="a folder of frames with index.json; docs/performance.md says what is in it",
     )
     out.add_argument(
-        "--tools", type=Path, help="the folder of gen_frames.py, to draw sequences with; needs OpenCV"
+        "--tools",
+        type=Path,
+        help="draw sequences with the gen_frames.py in this folder; docs/performance.md says where from",
     )
     out.add_argument("--seed", type=int, default=1, help="of what is drawn (1)")
     out.add_argument(
@@ -84,7 +92,7 @@ def parser() -> argparse.ArgumentParser:
     )
     out.add_argument("--json", action="store_true", help="print the figures as JSON instead of tables")
     out.add_argument(
-        "--write-docs", action="store_true", help="measure nothing: write the pages from the JSON there"
+        "--write-docs", action="store_true", help="measure nothing: write the pages from bench.json there"
     )
     return out
 
@@ -96,16 +104,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     unknown = [name for name in given.parts if name not in PARTS]
     if unknown:
         out.error(f"there is no part {', '.join(unknown)}; parts are {', '.join(PARTS)}")
-    figures = given.out / "bench.json"
     if given.write_docs:
-        return pages.write(figures)
+        return pages.write(given.out / pages.WHOLE)
+    for folder, file in ((given.frames, "index.json"), (given.tools, "gen_frames.py")):
+        if folder is not None and not (folder / file).is_file():
+            out.error(f"no {file} in {folder}: docs/performance.md says what this folder holds")
     wish = Wish(given.quick, given.frames, given.tools, given.seed, given.out)
     names = given.parts or [name for name, part in PARTS.items() if part.in_quick or not wish.quick]
     given.out.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     told = measured(names, wish, _typed(given))
+    whole = not wish.quick and set(names) == set(PARTS)
+    figures = given.out / (pages.WHOLE if whole else pages.PARTIAL)
     figures.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    no_plots = plotted(told, given.out)
+    no_plots = plotted(told, given.out if whole else figures.with_suffix(""))
     print(json.dumps(told, ensure_ascii=False) if given.json else report.terminal(told))
     say(f"figures: {figures}")
     if no_plots is not None:

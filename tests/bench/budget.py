@@ -33,6 +33,7 @@ from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageChops
+from places import ROOT
 
 from bench import counting
 from bench.counting import Counted, CountingError
@@ -50,6 +51,19 @@ LOOKS = 8  # one whole turn of the reader's passes
 FRAME_S = 1 / 30
 WARM, COUNTED = 4, 12  # certificates of a kind: before counting, and counted
 RULES = "vn-2022-01"
+
+HELP = f"""\
+How many processor instructions Vaxgate needs to look for a code in a camera's frame, and to judge a
+certificate. Instructions are counted, by valgrind, because time depends on what else the machine does.
+
+A budget is such a number, kept in tests/bench/budgets. A count that is more than {TOLERANCE:.0%} above or
+below its budget is a failure. Another processor, Python or library needs other instructions, so each such
+kind of machine has a file of its own; on a machine without one the counts are printed and nothing fails.
+
+  make budget               count and compare
+  make budget RECORD=1      count twice and, when both agree, write the budgets; commit the file
+
+The exit status is 1 when a count is beyond its budget or nothing could be counted, else 0."""
 
 
 # --- What is counted ----------------------------------------------------------------------------------------
@@ -224,16 +238,23 @@ def budget_of(kind: Mapping[str, str], folder: Path = BUDGETS) -> tuple[Path, di
 
 def record(kind: Mapping[str, str], counts: Mapping[str, int], folder: Path = BUDGETS) -> Path:
     """Write the budgets of this kind, in place of those that were; the file."""
-    there = budget_of(kind, folder)
-    named = f"{platform.machine()}-python{kind['python'].split()[1].rstrip(',')}-zxing{kind['zxing-cpp']}"
-    path, number = folder / f"{named}.json", 1
-    while there is None and path.exists():  # of another kind that looks the same by its name
-        number += 1
-        path = folder / f"{named}-{number}.json"
-    path = path if there is None else there[0]
+    path = place_of(kind, folder)
     folder.mkdir(parents=True, exist_ok=True)
     held = {"kind": dict(kind), "instructions": dict(counts)}
     path.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def place_of(kind: Mapping[str, str], folder: Path = BUDGETS) -> Path:
+    """The file that holds the budgets of this kind, or would."""
+    there = budget_of(kind, folder)
+    if there is not None:
+        return there[0]
+    named = f"{platform.machine()}-python{kind['python'].split()[1].rstrip(',')}-zxing{kind['zxing-cpp']}"
+    path, number = folder / f"{named}.json", 1
+    while path.exists():  # of another kind that looks the same by its name
+        number += 1
+        path = folder / f"{named}-{number}.json"
     return path
 
 
@@ -277,10 +298,14 @@ def apart(one: Mapping[str, int], other: Mapping[str, int]) -> float:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count, and compare or record; 1 when a count is beyond its budget, or nothing could be counted."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="bench.budget", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--record", action="store_true", help="write the budgets of this kind of machine")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there too")
+    parser.add_argument(
+        "--record",
+        action="store_true",
+        help="write the counts as this machine's budgets, instead of comparing",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts to this file too")
     parser.add_argument("--job", choices=JOBS, help=argparse.SUPPRESS)  # inside valgrind
     parser.add_argument("--in", type=Path, dest="folder", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -311,7 +336,7 @@ def recorded(here: Mapping[str, str], counts: Mapping[str, int], again: Mapping[
         return 1
     path = record(here, counts)
     show([Row(name, number, None) for name, number in counts.items()])
-    print(f"recorded: {path} (two runs differed by {differ:.3%} at most); commit it with the change")
+    print(f"recorded: {shown(path)} (two runs differed by {differ:.3%} at most); commit it with the change")
     return 0
 
 
@@ -320,9 +345,16 @@ def told(here: Mapping[str, str], counts: Mapping[str, int], folder: Path = BUDG
     there = budget_of(here, folder)
     if there is None:
         show([Row(name, number, None) for name, number in counts.items()])
-        print("\nthere is no budget for this kind of machine, so nothing was compared:")
+        some = any(folder.glob("*.json"))
+        none = (
+            "None of the recorded budgets is of this kind of machine"
+            if some
+            else "No budgets are recorded yet"
+        )
+        print(f"\n{none}, so nothing was compared. This machine is:")
         print("\n".join(f"  {what}: {value}" for what, value in here.items()))
-        print("if it is one that changes are checked on, type: make budget RECORD=1")
+        file = place_of(here, folder)
+        print(f"If changes are to be checked on it, type `make budget RECORD=1`: that writes {shown(file)}.")
         return 0
     path, budgets = there
     rows = compared(counts, budgets)
@@ -339,6 +371,11 @@ def told(here: Mapping[str, str], counts: Mapping[str, int], folder: Path = BUDG
     else:
         print(f"{len(rows)} counts within {TOLERANCE:.0%} of {path.name}")
     return 1 if missed else 0
+
+
+def shown(file: Path) -> Path:
+    """As it is called from the project's folder."""
+    return file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
 
 
 def show(rows: Sequence[Row]) -> None:

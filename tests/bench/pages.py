@@ -24,6 +24,7 @@ from bench.parts import PARTS
 from bench.told import say
 
 DOCS = ROOT / "docs"
+WHOLE, PARTIAL = "bench.json", "partial.json"  # a run of all parts; one of some, or a quick one
 BEGIN, END = (
     "<!-- the figures below are written by `python -m bench --write-docs` -->",
     "<!-- end of the figures -->",
@@ -39,12 +40,14 @@ HEAD = ("", "measured here", "Pi 5, projected", "Pi 4, projected", "how sure", "
 
 
 def unfit(run: Mapping[str, Any]) -> str | None:
-    """Why a run is not good enough for the pages."""
+    """What a run is that is not good enough for the pages, and what to do."""
     if run["quick"]:
-        return "it was a quick run: its sets are small. Run `make bench`"
+        return "of a quick run. Run `make bench` without QUICK first."
     missing = set(PARTS) - report.results(run).keys() - report.silent(run, "absent").keys()
     if missing:
-        return f"without a result of {', '.join(sorted(missing))}. Run `make bench` and look why"
+        return (
+            f"without a result of {', '.join(sorted(missing))}. Run `make bench` without PARTS, and look why."
+        )
     return None
 
 
@@ -77,14 +80,16 @@ def pi_figures(run: Mapping[str, Any]) -> str:
 
 def write(figures: Path) -> int:
     """Write both pages and the plots; 2 when there is no run that is fit for it."""
+    if not figures.exists() and (partial := figures.with_name(PARTIAL)).exists():
+        figures = partial  # unfit, and the reader is told of what
     try:
         run = json.loads(figures.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        say(f"there is no {figures}: run `make bench` first")
+        say(f"not written: there is no {figures}. Run `make bench` first.")
         return 2
     why = unfit(run)
     if why is not None:
-        say(f"the pages were not written from {figures}, {why}")
+        say(f"not written: {figures} is {why}")
         return 2
     from bench import plots
 
@@ -97,5 +102,5 @@ def write(figures: Path) -> int:
     ):
         page = DOCS / name
         page.write_text(written(page.read_text(encoding="utf-8"), text), encoding="utf-8")
-        say(f"written: docs/{name}")
+        say(f"written: docs/{name}, from the run of {run['when']}")
     return 0

@@ -28,7 +28,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for. frames: a set to read instead of our own. tools: the folder of ``gen_frames.py``.
+    """What was asked for. frames: a set to read instead of our own. tools: a folder with others'
+    ``gen_frames.py``.
 
     work: a folder for what is drawn and installed; what is there already is used again.
     """

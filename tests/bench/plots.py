@@ -4,7 +4,8 @@ The rules this module keeps:
 
 * A plot says in its title what a reader should see in it, and at its foot on which machine it was measured.
 * Colours are apart for the colour-blind, and the ground is light of its own: it reads on a dark page too.
-* A plot whose part was not measured is not drawn.
+* A plot of a quick run says so at its head.
+* A plot whose part was not measured is not drawn, and an older one of it does not stay.
 
     drawn(results, "AMD EPYC", Path("build/bench"))      # the files that were written
 """
@@ -19,6 +20,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
+
+from appliance.timings import STEPS
 
 Results = Mapping[str, Any]
 BLUE, ORANGE, GREEN, RED, SKY, YELLOW, PURPLE = (
@@ -167,7 +170,7 @@ def _live(results: Results) -> dict[str, float]:
     return {
         step: found[step]["p50"]
         for step in found
-        if step not in ("total", "fast", "page") and found[step].get("p50", 0) >= 1
+        if step in STEPS and step not in ("total", "page") and found[step].get("p50", 0) >= 1
     }
 
 
@@ -222,10 +225,14 @@ PLOTS: dict[str, tuple[tuple[str, ...], Callable[[Results], Figure]]] = {
 }
 
 
-def drawn(results: Results, machine: str, folder: Path, prefix: str = "") -> list[Path]:
+def drawn(
+    results: Results, machine: str, folder: Path, prefix: str = "", *, quick: bool = False
+) -> list[Path]:
     """Draw what was measured; the files. machine: what stands at the foot."""
     files = []
     for name, (parts, plot) in PLOTS.items():
+        file = folder / f"{prefix}{name}.svg"
+        file.unlink(missing_ok=True)
         if not results.keys() >= set(parts):
             continue
         with mpl.rc_context(STYLE):
@@ -234,7 +241,8 @@ def drawn(results: Results, machine: str, folder: Path, prefix: str = "") -> lis
             except KeyError:
                 continue
             figure.supxlabel(machine, x=0.995, ha="right", fontsize=7, color=GREY)
-            file = folder / f"{prefix}{name}.svg"
+            if quick:
+                figure.axes[0].set_title("A quick run", loc="right", fontsize=9, color=RED)
             figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
             files.append(file)
     return files

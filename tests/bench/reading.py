@@ -2,7 +2,7 @@
 
 The rules this module keeps:
 
-* A set of frames is one that ``bench.frames`` drew, or the shared ``gen_frames.py``.
+* A set of frames is one that ``bench.frames`` drew, or somebody else in the same form.
 * What a ratio compares takes turns, frame by frame, and is time of this thread on the processor. A deadline
   bounds time on the wall, so that is told too.
 * A text that no symbol of the frame holds is a false text, whoever read it.

@@ -76,7 +76,7 @@ def _loads(run: Run) -> str:
 def tables(run: Run) -> Iterable[tuple[str, Sequence[str], Rows]]:
     """Title, head and rows of every table for which something was measured."""
     found = results(run)
-    asked = [one for one in judged(found) if one.met is not None or silent(run)]
+    asked = [one for one in judged(found, quick=run["quick"]) if one.measured or silent(run)]
     yield (
         "Goals",
         ("", "goal", "asked", "measured"),
@@ -184,6 +184,7 @@ def _live(result: Any) -> Table:
             "",
         )
     )
+    rows.append(("cores that two threads had", f"{result['threads']['cores that two had']:.2f}", "", "", ""))
     return "Frame to lamp", ("step", "p50 µs", "p95", "p99", "most"), rows
 
 
@@ -203,10 +204,10 @@ def _families(result: Any) -> Table:
 
 def _worst(result: Any) -> Table:
     rows = [
-        (name, f"{row['ms']:.2f}", f"{row['grown MiB']:.1f}", " ".join([row["state"], *row["reasons"]]))
+        (name, f"{row['ms']:.2f}", f"{row['held KiB']:.0f}", " ".join([row["state"], *row["reasons"]]))
         for name, row in result["worst"].items()
     ]
-    return "Worst codes", ("code", "ms", "grown MiB", "answer"), rows
+    return "Worst codes", ("code", "ms", "KiB held at most", "answer"), rows
 
 
 def _rules(result: Any) -> Table:

@@ -4,7 +4,8 @@ The rules this module keeps:
 
 * A sequence counts when our own reader reads none of its frames, worked at as hard as a still picture.
 * What is told is the level: noise, blur, and how far the hand moves. At a lower level one frame would do.
-* Drawn by ``bench.frames``, or by the shared ``gen_frames.py``, which needs OpenCV in the same environment.
+* Drawn by ``bench.frames``, or by others' ``gen_frames.py``, which is not in this repository and needs
+  OpenCV in the same environment.
 
     PYTHONPATH=tests python -m bench.sequences --count 100 --json build/sequences.json
     PYTHONPATH=tests python -m bench.sequences --tools FOLDER_OF_GEN_FRAMES --noise 170
@@ -142,7 +143,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=100, help="sequences that no frame of reads alone (100)")
-    parser.add_argument("--tools", type=Path, help="the folder of gen_frames.py, to draw with")
+    parser.add_argument("--tools", type=Path, help="a folder with others' gen_frames.py, to draw with")
     parser.add_argument("--noise", type=float, default=Level().noise, help="sigma in grey levels (170)")
     parser.add_argument("--blur", type=float, default=Level().blur, help="sigma in modules (0.35)")
     parser.add_argument("--shift", type=float, default=Level().shift, help="pixels from frame to frame (6)")

@@ -4,8 +4,8 @@ The rules this module keeps:
 
 * The gate is the product's own, stepped as fast as it goes; time moves by hand, so that each code is a new
   Scan. Trust lists that follow each other, rules, page and lamp are there.
-* Of ``EVERY`` scans one is a picture that the reader looks at, damaged ones among them; the others are
-  handed to the gate as what the reader would have read. The summary says how many of each there were.
+* Of ``EVERY`` scans one is a picture that the reader looks at, damaged ones among them, which stay unread.
+  The others are handed to the gate as what the reader would have read. The summary counts each kind.
 * Drift is of anonymous memory, which is nobody else's: PSS, told beside it, also moves when another process
   on this machine loads the same library or ends. What is loaded once is loaded before the first sample.
 
@@ -79,9 +79,10 @@ class Soaked:
         held = "held" if self.drift_mib <= GOAL_MIB else "MISSED"
         return (
             f"soak: {self.scans:,} scans in {self.seconds:,.0f} s ({self.as_text:,} as text, "
-            f"{self.as_picture:,} as pictures, {self.damaged:,} of them damaged; {self.answers:,} answers); "
-            f"PSS {self.samples[-1].pss_mib:.1f} MB, anonymous {self.first_mib:.1f} → "
-            f"{self.last_mib:.1f} MB, drift {self.drift_mib:+.2f} MB, goal ≤ {GOAL_MIB:g} MB: {held}"
+            f"{self.as_picture:,} as pictures, {self.damaged:,} of them damaged; {self.answers:,} answers, "
+            f"{self.scans - self.answers:,} unread); PSS {self.samples[-1].pss_mib:.1f} MiB, anonymous "
+            f"{self.first_mib:.1f} → {self.last_mib:.1f} MiB, drift {self.drift_mib:+.2f} MiB, "
+            f"goal ≤ {GOAL_MIB:g} MiB: {held}"
         )
 
 
@@ -195,7 +196,7 @@ def soak(scans: int, seconds: float | None = None, *, say: Any = lambda _: None,
                 now = memory()
                 samples.append(Sample(number, round(took, 1), now.pss, now.anonymous))
                 if len(samples) % (SAMPLES // 20) == 0:
-                    taken = f"anonymous {now.anonymous:.1f} MB, PSS {now.pss:.1f} MB"
+                    taken = f"anonymous {now.anonymous:.1f} MiB, PSS {now.pss:.1f} MiB"
                     say(f"{number:,} scans, {took:,.0f} s, {taken}")
                 if seconds is not None and took > seconds:
                     break
