@@ -219,8 +219,9 @@ def kind() -> dict[str, str]:
     return {
         "processor": " ".join([platform.machine(), *sorted(features)]),
         "libc": " ".join(platform.libc_ver()),
-        "python": f"{platform.python_implementation()} {'.'.join(platform.python_version_tuple()[:2])}, "
-        f"{platform.python_compiler()}",
+        # Two builds of one version differ by a third: how a build was optimised is told by nothing but its date.
+        "python": f"{platform.python_implementation()} {platform.python_version()}, "
+        f"{platform.python_compiler()}, built {platform.python_build()[1]}",
         "valgrind": valgrind.strip().removeprefix("valgrind-"),
         "zxing-cpp": version("zxing-cpp"),
         "cryptography": f"{version('cryptography')}, {backend.openssl_version_text()}",
