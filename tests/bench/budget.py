@@ -219,7 +219,7 @@ def kind() -> dict[str, str]:
     return {
         "processor": " ".join([platform.machine(), *sorted(features)]),
         "libc": " ".join(platform.libc_ver()),
-        # Two builds of one version differ by a third: how a build was optimised is told by nothing but its date.
+        # Two builds of one version differ by a tenth, and nothing but its date tells them apart.
         "python": f"{platform.python_implementation()} {platform.python_version()}, "
         f"{platform.python_compiler()}, built {platform.python_build()[1]}",
         "valgrind": valgrind.strip().removeprefix("valgrind-"),
