@@ -33,14 +33,14 @@ from appliance.eyes import Sight
 from appliance.inview import InView
 from appliance.judging import Basis, prove
 from appliance.kiosk import taps
-from appliance.kiosk.facts import of_people, of_signal, of_traveller, of_verdict, of_waiting
+from appliance.kiosk.facts import of_people, of_signal, of_traveller, of_verdict, of_waiting, worst_of
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.plain import Facts
 from appliance.kiosk.why import why_facts
 from appliance.reader.passes import Look
 from appliance.scanner import Sighting, Watch
 from appliance.session import Held, Session, assessed_anew, judged_together, judged_until
-from appliance.signals import Signal
+from appliance.signals import Signal, signal_of
 from appliance.timings import Timings, steps_of
 from appliance.voice import Voice
 from verifier.assessment import Assessment
@@ -356,7 +356,7 @@ class Answering:
 
     def _present(self, verdict: Verdict, taken: _Taken) -> None:
         """An answer to what is no certificate."""
-        self._show([verdict], of_verdict(verdict, phone=self._phone), taken)
+        self._show([verdict], lambda: of_verdict(verdict, phone=self._phone), taken)
         self._shown.gists = ()
 
     def _present_all(self, verdicts: Sequence[Verdict], basis: Basis, taken: _Taken) -> None:
@@ -364,18 +364,16 @@ class Answering:
         context, zone = self.session.context, self._zone
         if len(verdicts) == 1:
             (verdict,) = verdicts
-            facts = of_verdict(
-                verdict,
-                phone=self._phone,
-                context=context,
-                zone=zone,
-                today=self._today(basis),
-            )
-            facts["without"] = self.session.without
+            without, today = self.session.without, self._today(basis)
+
+            def facts() -> Facts:
+                said = of_verdict(verdict, phone=self._phone, context=context, zone=zone, today=today)
+                return {**said, "without": without}
+
             self._show(verdicts, facts, taken, why=lambda: why_facts(verdict, zone))
         else:
             gate = context.profile is Profile.GATE
-            self._show(verdicts, of_people(verdicts, phone=self._phone, gate=gate), taken)
+            self._show(verdicts, lambda: of_people(verdicts, phone=self._phone, gate=gate), taken)
         self._judged_by = _JudgedBy.of(basis, verdicts)
 
     def _today(self, basis: Basis) -> date | None:
@@ -384,14 +382,14 @@ class Answering:
     def _show(
         self,
         verdicts: Sequence[Verdict],
-        facts: Facts,
+        facts: Callable[[], Facts],
         taken: _Taken,
         why: Callable[[], Facts] | None = None,
     ) -> None:
         """The lamp first, the page next; then whoever keeps a record of answers (``on_answer``): what stands
         on a card or goes through a pipe may take its time.
         """
-        signal = Signal(facts["signal"])
+        signal = signal_of(worst_of(verdicts).state)
         spoken = self._voice.show(signal, facts, result=taken.counted, why=why)
         micros = steps_of(taken.sight, taken.micros, spoken)
         now = self._monotonic()

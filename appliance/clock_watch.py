@@ -21,7 +21,7 @@ from verifier.clocks import ClockKnowledge, Reading, note, settles
 
 
 class ClockWatch:
-    """Follows one clock. One watch for a process; not shared between threads."""
+    """Follows one clock. One watch for a process, asked by one thread at a time."""
 
     def __init__(self) -> None:
         self._mark: Reading | None = None

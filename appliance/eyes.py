@@ -1,22 +1,25 @@
-"""The eyes: from the camera to what each frame shows, beside the gate's loop.
+"""The eyes: from the camera to what each frame shows, and at once to whoever judges it.
 
 The rules this module keeps:
 
-* One thread fetches frames, others read them; the gate's loop alone judges. The reader gives the
-  interpreter away while it works, so two frames are read at once on two cores.
-* One frame waits at most, the latest: an older one that nobody took is dropped and counted. No frame is
-  begun while looks pile up before the loop, and no frame is kept once it was looked at.
+* One thread fetches frames, others read them. The reader gives the interpreter away while it works, so two
+  frames are read at once on two cores.
+* Whoever has read a frame has it judged, there and then: the core is awake and its caches are warm. One
+  thread at a time does so, by ``turn``, which the gate's own rounds take as well.
+* One frame waits at most, the latest: an older one that nobody took is dropped and counted. No frame is kept
+  once it was looked at.
 * Time goes forward for whoever judges. A look that comes after a later one's is told at that later one's
   instant, and only for the codes that it read; it is nothing any more when it is very late, or when a code
   was read in a later frame: the lamp would go back to whoever held up the one before.
-* What goes wrong in a thread is raised in the loop, which says OUT; the thread goes on. What hangs is told by
-  ``since``, for the watchdog.
+* What goes wrong in a thread is raised in the gate's loop, which says OUT; the thread goes on. What hangs is
+  told by ``since``, for the watchdog.
 * Where no camera is, nothing is known of what was before it: a reader that remembers is told to forget.
 * Nothing here differs without threads: before ``start`` whoever asks does the same work in turn.
 
     eyes = Eyes(CameraSupply(…), Reader())
-    eyes.start()
-    sight = eyes.next(0.25)              # Sight(look=…, taken=…), or None when nothing came
+    eyes.start(see)                      # see(Sight(look=…, taken=…)), from one thread at a time
+    eyes.wait(0.25)                      # at most so long, or until something went wrong
+    eyes.look()                          # raises what did
     eyes.close()
 """
 
@@ -25,23 +28,23 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from appliance.camera import Frame
 from appliance.reader.passes import Look
 from appliance.supply import CameraSupply
 
-THREADS: Final = 2  # that read; a third core is left to the loop, the page and the lamp
+THREADS: Final = 2  # that read and judge; a third core is left to the camera and the page
 # A look that comes so many seconds of frames after a later one's is of somebody who may have gone.
 LATE_S: Final = 0.25
 # Seconds until a thread tries again after a fault, or asks again for a camera that is not there.
 PAUSE_S: Final = 0.1
 CLOSE_S: Final = 5.0  # that threads have to end; systemd waits for twice as long
 # Python lets a thread that computes go on for 5 ms while others wait: with a page being made beside it, a
-# verdict would come that much later at each hand-over.
+# verdict would come that much later wherever the interpreter is taken back.
 SWITCH_S: Final = 0.0005
 
 
@@ -50,7 +53,7 @@ class Sight:
     """What one frame showed. Instants are seconds of the monotonic clock.
 
     taken: by the camera. begun, read: when reading began and ended. at: the instant that it counts for, which
-    never lies before that of the sight handed over before it; ``taken``, unless it came late.
+    never lies before that of the sight told before it; ``taken``, unless it came late.
     """
 
     look: Look
@@ -77,7 +80,8 @@ class Eyes:
     """One for a gate. frames: asked by one thread at a time. read: finds the codes of a luma, in any number
     of threads at once; what it remembers between frames, its ``forget`` drops. threads: that read.
 
-    ``next``, ``forget`` and ``close`` belong to the gate's loop.
+    turn: held while a sight is told; whoever does the same work as ``see`` holds it too.
+    ``look``, ``wait`` and ``close`` belong to the gate's loop, ``forget`` to whoever has the turn.
     """
 
     def __init__(
@@ -90,13 +94,12 @@ class Eyes:
     ) -> None:
         self._frames, self._read, self._monotonic = frames, read, monotonic
         self._forget_scene: Callable[[], None] = getattr(read, "forget", lambda: None)
-        lock = threading.Lock()
-        self._mailed = threading.Condition(lock)  # a frame waits and there is room for its look
-        self._handed = threading.Condition(lock)  # there is something for the loop
+        self.turn = threading.RLock()
+        self._mailed = threading.Condition(threading.Lock())  # a frame waits
         self._frame: Frame | None = None
-        self._sights: deque[Sight] = deque()
         self._fault: BaseException | None = None
-        self._latest = self._latest_code = float("-inf")  # instants of what was handed over
+        self._faulty = threading.Event()
+        self._latest = self._latest_code = float("-inf")  # instants of what was told
         self._busy: dict[int, float] = {}  # since when each thread is at work, by its number
         self._seen = self._dropped = 0
         self._looked = [0] * threads
@@ -105,47 +108,46 @@ class Eyes:
 
     # --- For the loop ---------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begin to work beside the loop."""
+    def start(self, see: Callable[[Sight], object]) -> None:
+        """Begin to work beside the loop. see: is told each sight, in the order of their instants."""
         sys.setswitchinterval(SWITCH_S)
         names = ["camera", *(f"reader {number}" for number in range(1, len(self._looked) + 1))]
         for number, name in enumerate(names):
-            turn = self._read_next if number else self._fetch
-            self._threads.append(
-                threading.Thread(target=self._keep_on, args=(number, turn), name=name, daemon=True)
-            )
+            turn = partial(self._read_next, number, see) if number else partial(self._fetch, number)
+            self._threads.append(threading.Thread(target=self._keep_on, args=(turn,), name=name, daemon=True))
         for thread in self._threads:
             thread.start()
 
-    def next(self, timeout: float) -> Sight | None:
-        """The next look, at most once each; ``None`` when none came within ``timeout`` seconds.
+    def look(self) -> Sight | None:
+        """What the next frame shows, where no threads were started; ``None`` where they were, or none came.
 
         Raises whatever went wrong in a thread since it was asked last.
         """
+        sights: list[Sight] = []
         if not self._threads:
             self._fetch(0)
             if self._frame is not None:
-                self._read_next(1)
-            timeout = 0.0
-        with self._handed:
-            self._handed.wait_for(lambda: self._sights or self._fault is not None, timeout)
-            if self._fault is not None:
-                try:
-                    raise self._fault  # by no name of ours: it would hold itself, and the frame it is about
-                finally:
-                    self._fault = None
-            if not self._sights:
-                return None
-            self._mailed.notify()
-            return self._sights.popleft()
+                self._read_next(1, sights.append)
+        with self._mailed:
+            fault, self._fault = self._fault, None
+            self._faulty.clear()
+        if fault is not None:
+            try:
+                raise fault
+            finally:
+                del fault  # it would hold itself, and the frame it is about
+        return sights[0] if sights else None
+
+    def wait(self, timeout: float) -> None:
+        """For so many seconds, or until something went wrong in a thread."""
+        self._faulty.wait(timeout)
 
     def forget(self) -> None:
-        """Drop what was not asked for yet, and what is remembered of what was seen."""
+        """Drop what went wrong, and what is remembered of what was seen."""
         self._forget_scene()
         with self._mailed:
-            self._sights.clear()
             self._fault = None
-            self._mailed.notify_all()
+            self._faulty.clear()
 
     @property
     def down(self) -> bool:
@@ -165,8 +167,8 @@ class Eyes:
             return Counts(self._seen, self._dropped, tuple(self._looked))
 
     def close(self) -> None:
-        """End every thread and let the camera go. One that hangs is left behind and ends with the process; so
-        is its camera: closing it may hang as well, and the lamp is still lit.
+        """End every thread and let the camera go; nothing is told after this. A thread that hangs is left
+        behind and ends with the process; so is its camera: closing it may hang as well, and the lamp is lit.
         """
         self._ended.set()
         with self._mailed:
@@ -181,15 +183,15 @@ class Eyes:
 
     # --- For the threads ------------------------------------------------------------------------------------
 
-    def _keep_on(self, number: int, turn: Callable[[int], None]) -> None:
+    def _keep_on(self, turn: Callable[[], None]) -> None:
         """A thread's life, turn after turn."""
         while not self._ended.is_set():
             try:
-                turn(number)
+                turn()
             except BaseException as error:  # noqa: BLE001 - the loop knows what it means; no thread ends unseen
-                with self._handed:
+                with self._mailed:
                     self._fault = error
-                    self._handed.notify()
+                    self._faulty.set()
                 self._ended.wait(PAUSE_S)
 
     def _fetch(self, number: int) -> None:
@@ -212,36 +214,35 @@ class Eyes:
             if self._threads:
                 self._ended.wait(PAUSE_S)
 
-    def _read_next(self, number: int) -> None:
-        """Read the frame that waits, or the next one that comes, and hand over what it shows."""
+    def _read_next(self, number: int, see: Callable[[Sight], object]) -> None:
+        """Read the frame that waits, or the next one that comes, and tell what it shows."""
         with self._mailed:
-            self._mailed.wait_for(self._may_begin)
+            self._mailed.wait_for(lambda: self._ended.is_set() or self._frame is not None)
             frame, self._frame = self._frame, None
             if frame is None:
                 return  # closed
             begun = self._busy[number] = self._monotonic()
-        look = None
         try:
-            look = self._read(frame.luma)
+            look, taken = self._read(frame.luma), frame.taken
+            read = self._monotonic()
+            del frame  # what is told may take its time
+            with self.turn:
+                sight = None if self._ended.is_set() else self._in_order(look, taken, begun, read)
+                if sight is not None:
+                    see(sight)
         finally:
             with self._mailed:
-                # At once with the hand-over: whoever sees that nothing hangs any more sees its look as well.
                 del self._busy[number]
                 self._looked[number - 1] += 1
-                if look is not None:
-                    self._hand_over(look, frame.taken, begun)
 
-    def _may_begin(self) -> bool:
-        return self._ended.is_set() or (self._frame is not None and len(self._sights) < len(self._looked))
-
-    def _hand_over(self, look: Look, taken: float, begun: float) -> None:
+    def _in_order(self, look: Look, taken: float, begun: float, read: float) -> Sight | None:
+        """A sight after those that were told; ``None`` where it says nothing of now."""
         at = max(taken, self._latest)
         if at > taken:
             if not look.codes or at - taken > LATE_S or taken < self._latest_code:
-                return
+                return None
             look = Look(look.codes)
         self._latest = at
         if look.codes:
             self._latest_code = at
-        self._sights.append(Sight(look, taken, begun, self._monotonic(), at))
-        self._handed.notify()
+        return Sight(look, taken, begun, read, at)

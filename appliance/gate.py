@@ -3,6 +3,8 @@
 The rules this module keeps:
 
 * The lamp answers first, the page next; both show one signal.
+* A frame is judged by whoever has read it, at once, by what was known when the round before it ended; the
+  loop's own rounds go on where no frame comes. One round at a time.
 * Whatever goes wrong here is OUT, and never a colour that speaks about a document. Each cause ends by itself
   when it is gone: the camera is opened again, the store is read again, the clock is asked again.
 * A loop that makes no progress, or a reader that hangs, loses the lamp: a watchdog takes it to OUT.
@@ -24,7 +26,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,7 +36,7 @@ from appliance.camera import Camera
 from appliance.clock_watch import ClockWatch
 from appliance.config import GateConfig
 from appliance.errors import place_of
-from appliance.eyes import Counts, Eyes
+from appliance.eyes import Counts, Eyes, Sight
 from appliance.judging import Basis
 from appliance.kiosk.hub import Hub
 from appliance.kiosk.journey import TELLABLE, offered
@@ -61,6 +63,16 @@ talk = logging.getLogger("vaxgate.gate")
 # Names the run of the machine where the clock is given by hand.
 _BY_HAND = "by hand"
 STALLED_S = 0.1  # between two looks whether what hung goes on
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Ground:
+    """What the unit knows at a moment, frames apart: list, rules and orders, the time and its worth."""
+
+    snapshot: Snapshot | None
+    now: datetime
+    clock: ClockState | None
+    orders: tuple[RuleBundle, ...]
 
 
 class Gate:
@@ -115,12 +127,14 @@ class Gate:
             monotonic=monotonic,
             on_answer=on_answer,
         )
+        self._ground: _Ground | None = None  # as it was when the last round ended
         self._basis: Basis | None = None
         self._standing_at = float("-inf")
         self._standing: Facts = of_standing(None, self._reading().wall, None, self._zone)
         self._unfit: tuple[Finding, ...] = ()
         self._faults = 0
         self._fault_now = False
+        self._paused_until = float("-inf")
         self._version = importlib.metadata.version("vaxgate")
         hub.set_health(self.health)
         hub.set_journey(self.journey)
@@ -149,7 +163,7 @@ class Gate:
         watchdog.start()
         settled: TrustList | None = None
         try:
-            self._eyes.start()
+            self._eyes.start(self.step)
             while not stop.is_set():
                 pause = self.step()
                 if self._basis is not None and self._basis.trust is not settled:
@@ -157,53 +171,77 @@ class Gate:
                     _leave_to_stay()
                 if pause:
                     stop.wait(pause)
+                else:
+                    self._eyes.wait(READ_S)
         finally:
             ended.set()
             watchdog.join(timeout=5)
-            self._desk.leave_behind()
             self._eyes.close()
+            self._desk.leave_behind()
             self._trust.close()
             gc.unfreeze()
 
-    def step(self) -> float:
-        """One round. Returns seconds to pause before the next one; never raises."""
-        try:
-            over = self._voice.progress(self._eyes.since)
-            if over or self._voice.stalled:
-                self._desk.forget()
-                self._eyes.forget()
-            elif self._fault_now:
-                self._eyes.forget()  # what was seen before the pause
-            if self._voice.stalled:
-                return STALLED_S  # what hangs is beside the loop: nothing is shown until it is over
-            pause = self._round()
-            self._fault_now = False
-            self._faults = max(0, self._faults - 1) if not pause else self._faults
-            return pause
-        except StalledError:
-            talk.error("a verdict came too late and was dropped")
-            return 0.0
-        except Exception as error:  # noqa: BLE001 - whatever went wrong is ours, and the answer to it is OUT
-            talk.error("fault in the loop: %s", place_of(error))
-            self._faults += 1
-            self._fault_now = True
-            self._desk.forget()
-            self._out((finding(Reason.UNIT_FAULT, type(error).__name__),))
-            return pause_after(self._faults)
+    def step(self, sight: Sight | None = None) -> float:
+        """One round. Returns seconds to pause before the loop's next one; never raises.
 
-    def _round(self) -> float:
-        # 1. What the unit knows: trust list, clock, rules.
+        sight: what a frame showed. Without one the eyes are asked.
+        """
+        with self._eyes.turn:
+            try:
+                over = self._voice.progress(self._eyes.since)
+                if over or self._voice.stalled:
+                    self._forget()
+                if self._voice.stalled:
+                    return STALLED_S  # what hangs is elsewhere: nothing is shown until it is over
+                pause = self._paused_until - self._monotonic()
+                if pause > 0:
+                    return pause
+                self._round(sight)
+                self._fault_now = False
+                self._faults = max(0, self._faults - 1)
+                return 0.0
+            except StalledError:
+                talk.error("a verdict came too late and was dropped")
+                return 0.0
+            except Exception as error:  # noqa: BLE001 - whatever went wrong is ours, and the answer to it is OUT
+                talk.error("fault in the loop: %s", place_of(error))
+                self._faults += 1
+                self._fault_now = True
+                self._paused_until = self._monotonic() + pause_after(self._faults)
+                self._forget()
+                self._out((finding(Reason.UNIT_FAULT, type(error).__name__),))
+                return pause_after(self._faults)
+
+    def _forget(self) -> None:
+        """Whatever was shown, seen or known counts no more."""
+        self._ground = None
+        self._desk.forget()
+        self._eyes.forget()
+
+    def _round(self, sight: Sight | None) -> None:
+        ground, told = self._ground, sight is not None
+        if ground is None or sight is None:
+            ground = self._ground = self._known()
+        if sight is None:
+            sight = self._eyes.look()
+        self._judge(ground, sight)
+        if told:  # an answer was waited for: what the next one needs is found out behind it
+            self._ground = self._known()
+
+    def _known(self) -> _Ground:
+        """What the unit knows now; what stands at the page's foot is brought up to date."""
         snapshot = self._trust.snapshot()
         reading = self._reading()
         now, clock = reading.wall, None
         if snapshot is not None:
             known = self._clock_watch.see(reading, snapshot.clock)
             now, clock = reckoned(reading, known), clock_state(reading, known)
-        orders = self._orders()
         self._stand(snapshot, now, clock)
-        # 2. What it sees. All that can be done before is done before: from here on an answer is waited for.
-        sight = self._eyes.next(READ_S)
-        # 3. Whether it may judge.
+        return _Ground(snapshot, now, clock, self._orders())
+
+    def _judge(self, ground: _Ground, sight: Sight | None) -> None:
+        snapshot, now, clock = ground.snapshot, ground.now, ground.clock
+        # 1. Whether it may judge.
         self._unfit = worst_first(self._causes(snapshot, now, clock))
         if self._voice.lamp_fault:
             # Lamp and page say one thing: what stood there is gone, and the unit begins anew.
@@ -216,7 +254,7 @@ class Gate:
             self._basis = None
             self._desk.look_away()
             self._out(self._unfit)
-            return 0.0 if sight is not None else 0.1
+            return
         basis = self._basis = Basis(
             trust=snapshot.trust,
             bundles=snapshot.bundles,
@@ -225,19 +263,18 @@ class Gate:
             floor=snapshot.floor,
             zone=self._zone,
             context=self._desk.session.resting,
-            orders=orders,
+            orders=ground.orders,
         )
-        # 4. What was tapped.
+        # 2. What was tapped.
         self._desk.hear(basis)
-        # 5. What is new in a frame, judged; a list that is out of date may still say FAIL.
+        # 3. What is new in a frame, judged; a list that is out of date may still say FAIL.
         self._desk.give_up_waiting()
         if sight is not None:
             self._desk.see(sight, basis)
-        # 6. What stands, judged anew where other rules or another list are in force.
+        # 4. What stands, judged anew where other rules or another list are in force.
         self._desk.keep_up(basis)
-        # 7. A result has its time; then the unit is ready, or says that it is not.
+        # 5. A result has its time; then the unit is ready, or says that it is not.
         self._desk.settle(self._unfit, sees=sight is not None)
-        return 0.0
 
     def _causes(self, snapshot: Snapshot | None, now: datetime, clock: ClockState | None) -> list[Finding]:
         causes = []

@@ -9,7 +9,7 @@ The rules this module keeps:
 * OUT reaches the page whatever the lamp does.
 
     voice = Voice(lamp, hub, phone="", monotonic=time.monotonic)
-    voice.show(Signal.PASS, facts, result=1)          # when it began, when the lamp was lit, the page told
+    voice.show(Signal.PASS, lambda: facts, result=1)  # when it began, when the lamp was lit, the page told
     voice.out(causes)
 """
 
@@ -53,7 +53,7 @@ class Spoken(NamedTuple):
 
 
 class Voice:
-    """Every method but ``guard`` belongs to the gate's loop. phone: whom the page says to call."""
+    """Every method but ``guard`` is for one thread at a time. phone: whom the page says to call."""
 
     def __init__(
         self, lamp: Shows, hub: Hub, *, phone: str, monotonic: Callable[[], float] = time.monotonic
@@ -87,16 +87,24 @@ class Voice:
             return over
 
     def show(
-        self, signal: Signal, facts: Facts, *, result: int = 1, why: Callable[[], Facts] | None = None
+        self,
+        signal: Signal,
+        facts: Callable[[], Facts],
+        *,
+        result: int = 1,
+        why: Callable[[], Facts] | None = None,
     ) -> Spoken:
-        """A new answer, to the lamp, then to the page. Raises StalledError, LampError."""
+        """A new answer, to the lamp, then to the page. Raises StalledError, LampError.
+
+        facts: for the page, made once the lamp is lit.
+        """
         began = self._monotonic()
         with self._speaking:
             self._may_speak()
             self._hub.forget()
             self._lamp.show(signal, anew=True)
             lit = self._monotonic()
-            self._hub.publish(facts, result=result, why=why)
+            self._hub.publish(facts(), result=result, why=why)
         return Spoken(began, lit, self._monotonic())
 
     def say(self, signal: Signal, facts: Facts, *, keep_last: bool = False) -> None:

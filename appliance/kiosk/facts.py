@@ -253,9 +253,8 @@ def of_people(verdicts: Sequence[Verdict], *, phone: str = "", gate: bool = Fals
     Nobody's name stands under that state: each line has its own (SC-C05, SC-O03). gate: where nobody looks,
     so that nothing opens for several.
     """
-    worst = max(verdicts, key=lambda one: _WORSE.index(one.state))
-    signal = signal_of(worst.state)
-    facts = of_signal(signal)
+    worst = worst_of(verdicts)
+    facts = of_signal(signal_of(worst.state))
     facts["headline"] = {lang: text.format(n=len(verdicts)) for lang, text in PEOPLE.items()}
     facts["people"] = [_line(one) for one in verdicts]
     facts["advice"] = [ADVICE["one_by_one"]]
@@ -267,6 +266,11 @@ def of_people(verdicts: Sequence[Verdict], *, phone: str = "", gate: bool = Fals
 
 
 _WORSE = (State.RESCAN, State.PASS, State.CHECK, State.OUT, State.FAIL)
+
+
+def worst_of(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict under whose state lamp and page put several persons."""
+    return max(verdicts, key=lambda one: _WORSE.index(one.state))
 
 
 def _line(verdict: Verdict) -> Facts:

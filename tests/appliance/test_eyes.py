@@ -1,4 +1,4 @@
-"""The eyes: which frames are read, in which order looks are told, and what a fault in a thread leads to."""
+"""The eyes: which frames are read, in which order sights are told, and what a fault in a thread leads to."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from appliance.camera import Closing, Frame
 from appliance.config import GateConfig
 from appliance.errors import CameraError
 from appliance.eyes import LATE_S, Counts, Eyes, Sight
+from appliance.judging import Basis
+from appliance.lights import Lens
 from appliance.picture import Luma, empty
 from appliance.reader.live import Reader, look
 from appliance.reader.passes import Code, Look, Place
 from appliance.signals import Signal
-from appliance.supply import CameraSupply
+from appliance.supply import CameraSupply, pause_after
 
 PATIENCE_S = 20.0
 NOTHING = Look()
@@ -102,6 +104,22 @@ class Pair:
         self.feed, self.readers = Feed(), Readers()
         supply = CameraSupply(lambda: self.feed, down_s=3600, monotonic=time.monotonic)
         self.eyes = Eyes(supply, self.readers, threads=threads)
+        self.told: queue.SimpleQueue[Sight] = queue.SimpleQueue()
+        self.may_tell = threading.Event()
+        self.may_tell.set()
+
+    def see(self, sight: Sight) -> None:
+        self.told.put(sight)
+        assert self.may_tell.wait(PATIENCE_S)
+
+    def next(self) -> Sight:
+        """The next sight that is told. Raises what went wrong in a thread instead."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            self.eyes.look()
+            with contextlib.suppress(queue.Empty):
+                return self.told.get(timeout=0.005)
+        raise AssertionError("nothing was told")
 
     def put(self, number: int, taken: float) -> None:
         """Put a frame in, and wait until the camera's thread has fetched it."""
@@ -116,8 +134,9 @@ class Pair:
 @pytest.fixture
 def pair() -> Iterator[Pair]:
     made = Pair()
-    made.eyes.start()
+    made.eyes.start(made.see)
     yield made
+    made.may_tell.set()
     for event in made.readers.held.values():
         event.set()
     made.eyes.close()
@@ -136,8 +155,8 @@ def test_of_the_frames_that_nobody_took_only_the_latest_is_read(pair: Pair) -> N
     for number in (3, 4, 5):
         pair.put(number, float(number))
     one.set()
-    assert numbers(pair.eyes.next(PATIENCE_S)) == ["1"]
-    assert numbers(pair.eyes.next(PATIENCE_S)) == ["5"]
+    assert numbers(pair.next()) == ["1"]
+    assert numbers(pair.next()) == ["5"]
     two.set()
     pair.begun(5)
     until(lambda: sum(pair.eyes.counts.read) == 3)
@@ -145,31 +164,51 @@ def test_of_the_frames_that_nobody_took_only_the_latest_is_read(pair: Pair) -> N
     assert sorted(pair.readers.begun) == [1, 2, 5]
 
 
-def test_no_frame_is_begun_while_looks_pile_up_before_the_loop(pair: Pair) -> None:
-    """What is read meanwhile would be old when the loop comes to it."""
+def test_no_frame_is_begun_by_whoever_waits_for_a_turn(pair: Pair) -> None:
+    """One sight is told at a time; what would be read meanwhile would be old when its turn came."""
+    pair.may_tell.clear()
     pair.put(1, 1.0)
-    pair.begun(1)
+    until(lambda: not pair.told.empty())
     pair.put(2, 2.0)
     pair.begun(2)
-    until(lambda: sum(pair.eyes.counts.read) == 2)
     for number in (3, 4):
         pair.put(number, float(number))
-    assert pair.eyes.counts.dropped == 1
-    told = [numbers(pair.eyes.next(PATIENCE_S)) for _ in range(3)]
-    assert told == [["1"], ["2"], ["4"]]
-    assert pair.eyes.next(0.0) is None
+    assert pair.eyes.counts == Counts(4, 1, (0, 0))
+    assert pair.told.qsize() == 1
+    hold = pair.readers.hold(4)
+    pair.may_tell.set()
+    assert [numbers(pair.next()) for _ in range(2)] == [["1"], ["2"]]
+    hold.set()
+    assert numbers(pair.next()) == ["4"]
+    assert pair.told.empty()
+
+
+def test_a_sight_is_told_by_whoever_read_it(pair: Pair) -> None:
+    """Where the core is awake and its caches are warm; the loop's rounds wait for their turn meanwhile."""
+    threads: list[str] = []
+    pair.see = lambda _sight: threads.append(threading.current_thread().name)  # type: ignore[method-assign]
+    pair.eyes.close()
+    other = Pair()
+    other.eyes.start(pair.see)
+    with other.eyes.turn:
+        other.put(1, 1.0)
+        other.begun(1)
+        assert threads == []
+    until(lambda: bool(threads))
+    other.eyes.close()
+    assert threads[0].startswith("reader ")
 
 
 def test_without_threads_whoever_asks_does_the_same_work() -> None:
     """The same mailbox, counts and order, one step after the other."""
     pair = Pair()
     pair.feed.put(1, 1.0)
-    sight = pair.eyes.next(0.0)
+    sight = pair.eyes.look()
     assert numbers(sight) == ["1"]
     assert sight is not None
     assert (sight.taken, sight.at) == (1.0, 1.0)
     assert sight.begun <= sight.read
-    assert pair.eyes.next(0.0) is None
+    assert pair.eyes.look() is None
     assert pair.eyes.counts == Counts(1, 0, (1, 0))
     pair.eyes.close()
     assert pair.feed.closed
@@ -188,9 +227,7 @@ def overtaken(pair: Pair) -> Callable[..., None]:
         pair.put(1, 1.0)
         pair.begun(1)
         pair.put(2, 1.0 + later)
-        sight = pair.eyes.next(PATIENCE_S)
-        assert sight is not None
-        assert sight.look == by
+        assert pair.next().look == by
         hold.set()
         until(lambda: sum(pair.eyes.counts.read) == 2)
 
@@ -202,8 +239,7 @@ def test_a_look_that_was_overtaken_keeps_its_code_and_does_not_turn_time_back(
 ) -> None:
     """Its code counts now; what it says of damaged symbols is out of date."""
     overtaken(0.03, Look(seen(1).codes, (Place(1, 1, 9),)))
-    sight = pair.eyes.next(PATIENCE_S)
-    assert sight is not None
+    sight = pair.next()
     assert (numbers(sight), sight.look.damaged, sight.taken, sight.at) == (["1"], (), 1.0, 1.03)
 
 
@@ -221,9 +257,9 @@ def test_a_look_that_was_overtaken_and_says_nothing_of_now_is_dropped(
 ) -> None:
     """Nothing was read there, or whoever held the code up may have gone: the lamp does not turn back."""
     overtaken(later, shown, by)
-    assert pair.eyes.next(0.0) is None
+    assert pair.told.empty()
     pair.put(3, 2.0)
-    assert numbers(pair.eyes.next(PATIENCE_S)) == ["3"]
+    assert numbers(pair.next()) == ["3"]
 
 
 # --- Faults, and the end ------------------------------------------------------------------------------------
@@ -234,15 +270,15 @@ def test_what_goes_wrong_in_a_reader_is_raised_in_the_loop_and_the_thread_goes_o
     pair.readers.shown[1] = KeyError("a traveller")
     pair.put(1, 1.0)
     with pytest.raises(KeyError):
-        pair.eyes.next(PATIENCE_S)
+        pair.next()
     hold = pair.readers.hold(2)
     pair.put(2, 2.0)
     pair.begun(2)
     pair.readers.shown[3] = Look()
     pair.put(3, 2.1)
-    assert numbers(pair.eyes.next(PATIENCE_S)) == []
+    assert numbers(pair.next()) == []
     hold.set()
-    assert numbers(pair.eyes.next(PATIENCE_S)) == ["2"]
+    assert numbers(pair.next()) == ["2"]
 
 
 def test_a_thread_never_ends_unseen(pair: Pair) -> None:
@@ -250,24 +286,37 @@ def test_a_thread_never_ends_unseen(pair: Pair) -> None:
     pair.readers.shown[1] = SystemExit("a panic")
     pair.put(1, 1.0)
     with pytest.raises(SystemExit):
-        pair.eyes.next(PATIENCE_S)
+        pair.next()
     for number in (2, 3):
         pair.put(number, float(number))
-        assert numbers(pair.eyes.next(PATIENCE_S)) == [str(number)]
+        assert numbers(pair.next()) == [str(number)]
     assert all(thread.is_alive() for thread in pair.eyes._threads)
 
 
-def test_what_was_forgotten_is_not_told(pair: Pair) -> None:
-    """Neither a look nor a fault from before."""
-    pair.readers.shown[2] = KeyError()
+def test_a_fault_that_was_forgotten_is_not_raised(pair: Pair) -> None:
+    """Whatever began anew begins without the fault of before."""
+    pair.readers.shown[1] = KeyError()
     pair.put(1, 1.0)
-    pair.begun(1)
-    pair.put(2, 2.0)
-    until(lambda: sum(pair.eyes.counts.read) == 2)
     until(lambda: pair.eyes._fault is not None)
     pair.eyes.forget()
-    pair.put(3, 3.0)
-    assert numbers(pair.eyes.next(PATIENCE_S)) == ["3"]
+    pair.put(2, 2.0)
+    assert numbers(pair.next()) == ["2"]
+
+
+def test_waiting_ends_with_a_fault(pair: Pair) -> None:
+    """The lamp goes to OUT at once, and not at the loop's next round."""
+    pair.readers.shown[1] = KeyError()
+    hold = pair.readers.hold(1)
+    pair.put(1, 1.0)
+    pair.begun(1)
+    threading.Timer(0.05, hold.set).start()
+    before = time.monotonic()
+    pair.eyes.wait(2 * PATIENCE_S)
+    assert time.monotonic() - before < PATIENCE_S
+    with pytest.raises(KeyError):
+        pair.eyes.look()
+    pair.eyes.wait(0.001)
+    assert pair.eyes.look() is None
 
 
 def test_a_reader_that_hangs_is_told_by_the_instant_it_began(pair: Pair) -> None:
@@ -279,31 +328,56 @@ def test_a_reader_that_hangs_is_told_by_the_instant_it_began(pair: Pair) -> None
     after = time.monotonic()
     for number in (2, 3):
         pair.put(number, float(number))
-        assert numbers(pair.eyes.next(PATIENCE_S)) == [str(number)]
+        assert numbers(pair.next()) == [str(number)]
     assert before <= pair.eyes.since <= after
     hold.set()
     until(lambda: pair.eyes.since > after)
 
 
+def test_a_judge_that_hangs_is_told_by_the_instant_its_frame_was_begun(pair: Pair) -> None:
+    """It is the same thread's work: the watchdog knows of it as of a reader that hangs."""
+    pair.may_tell.clear()
+    pair.put(1, 1.0)
+    until(lambda: not pair.told.empty())
+    begun = pair.told.get().begun
+    until(lambda: pair.eyes.since == begun)  # the camera's thread began before, and is done soon
+    pair.may_tell.set()
+    until(lambda: pair.eyes.since > begun)
+
+
+def test_nothing_is_told_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that hung until then finds nobody who judges."""
+    monkeypatch.setattr("appliance.eyes.CLOSE_S", 0.1)
+    pair = Pair()
+    pair.eyes.start(pair.see)
+    hold = pair.readers.hold(1)
+    pair.put(1, 1.0)
+    pair.begun(1)
+    pair.eyes.close()
+    hold.set()
+    until(lambda: not any(thread.is_alive() for thread in pair.eyes._threads))
+    assert pair.told.empty()
+
+
 def test_close_ends_every_thread_and_lets_the_camera_go() -> None:
-    """Those that wait for a frame, and those that wait for room."""
+    """Those that wait for a frame, and those that wait for their turn."""
     others = set(threading.enumerate())
     pair = Pair()
-    pair.eyes.start()
+    pair.eyes.start(pair.see)
     assert {thread.name for thread in set(threading.enumerate()) - others} == {
         "camera",
         "reader 1",
         "reader 2",
     }
-    pair.put(1, 1.0)
-    pair.begun(1)
-    pair.put(2, 2.0)
-    pair.begun(2)
-    pair.put(3, 3.0)
+    with pair.eyes.turn:
+        pair.put(1, 1.0)
+        pair.begun(1)
+        pair.put(2, 2.0)
+        pair.begun(2)
+        pair.put(3, 3.0)
     pair.eyes.close()
     assert set(threading.enumerate()) <= others
     assert pair.feed.closed
-    assert pair.eyes.next(0.0) is None
 
 
 def test_a_camera_that_hangs_does_not_keep_the_unit_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -318,7 +392,7 @@ def test_a_camera_that_hangs_does_not_keep_the_unit_from_its_end(monkeypatch: py
         return None
 
     pair.feed.read = read  # type: ignore[method-assign]
-    pair.eyes.start()
+    pair.eyes.start(pair.see)
     assert asked.wait(PATIENCE_S)
     pair.eyes.close()
     assert not pair.feed.closed
@@ -330,14 +404,15 @@ def test_no_frame_is_kept_once_it_was_looked_at() -> None:
     """Neither by a thread that waits for the next one nor by what it handed over."""
     feed = Feed()
     eyes = Eyes(CameraSupply(lambda: feed, down_s=3600, monotonic=time.monotonic), Reader())
-    eyes.start()
+    kept: queue.SimpleQueue[Sight] = queue.SimpleQueue()
+    eyes.start(kept.put)
     pixels = [bytearray(luma_of(image_of("HC1:ABC"))) for _ in range(3)]
     try:
-        kept = []
+        sights = []
         for number, memory in enumerate(pixels):
             feed.frames.put(Frame(memoryview(memory).cast("B", (720, 1280)), float(number)))
-            kept.append(eyes.next(PATIENCE_S))
-        assert [numbers(sight) for sight in kept] == [["HC1:ABC"]] * 3
+            sights.append(kept.get(timeout=PATIENCE_S))
+        assert [numbers(sight) for sight in sights] == [["HC1:ABC"]] * 3
         for memory in pixels:
             until(lambda memory=memory: freed(memory))  # type: ignore[misc]
     finally:
@@ -354,11 +429,12 @@ def test_no_frame_is_kept_that_a_reader_failed_at() -> None:
     eyes = Eyes(CameraSupply(lambda: feed, down_s=3600, monotonic=time.monotonic), read)
     memory = bytearray(4)
     gc.disable()
-    eyes.start()
+    eyes.start(lambda _sight: None)
     try:
         feed.frames.put(Frame(memoryview(memory).cast("B", (2, 2)), 1.0))
-        with contextlib.suppress(KeyError):
-            eyes.next(PATIENCE_S)
+        eyes.wait(PATIENCE_S)
+        with pytest.raises(KeyError):
+            eyes.look()
         until(lambda: freed(memory))
     finally:
         gc.enable()
@@ -377,7 +453,7 @@ def freed(memory: bytearray) -> bool:
 def test_where_no_camera_is_the_reader_is_told_to_forget(pair: Pair) -> None:
     """What it remembers holds the last traveller's code, and no next frame would take its place."""
     pair.put(1, 1.0)
-    assert numbers(pair.eyes.next(PATIENCE_S)) == ["1"]
+    assert numbers(pair.next()) == ["1"]
     before = pair.readers.forgotten
 
     def gone(timeout: float) -> Frame | None:
@@ -450,6 +526,35 @@ def test_a_reader_that_raises_is_out_until_it_does_not(desk: Desk, make_rig: Cal
         until(lambda: rig.gate.health()["state"] == "READY")
 
 
+def test_a_fault_in_judging_is_out_for_as_long_as_the_pause_whatever_frames_show(
+    desk: Desk, make_rig: Callable[..., Rig]
+) -> None:
+    """The lamp does not flicker between OUT and READY while sights go on; then the code is judged."""
+    code = luma_of(image_of(desk.signer().issue(vaccination())))
+    rig = make_rig(desk, read=Reader())
+    judged: list[str] = []
+    see = rig.gate._desk.see
+
+    def broken(sight: Sight, basis: Basis) -> None:
+        if sight.look.codes:
+            judged.append(threading.current_thread().name)
+            rig.gate._desk.see = see  # type: ignore[method-assign]
+            raise ValueError("a traveller")
+
+    rig.gate._desk.see = broken  # type: ignore[method-assign]
+    with running(rig):
+        until(lambda: rig.lamp.signal is Signal.READY)
+        start = rig.monotonic()
+        rig.camera.picture = code
+        until(lambda: rig.lamp.signal is Signal.PASS)
+    assert [name[:6] for name in judged] == ["reader"]
+    lit = [(change.at, change.lens) for change in rig.lamp.recording(start) if change.level]
+    out = min(at for at, lens in lit if lens is Lens.AMBER)
+    white = [at for at, lens in lit if lens is Lens.WHITE]
+    assert not [at for at in white if out < at < out + pause_after(1)]
+    assert min(at for at, lens in lit if lens is Lens.GREEN) >= out + pause_after(1)
+
+
 def test_a_reader_that_hangs_is_out_also_while_the_other_one_goes_on(
     desk: Desk, make_rig: Callable[..., Rig]
 ) -> None:
@@ -502,7 +607,6 @@ def test_while_something_hangs_nobody_is_remembered(desk: Desk, make_rig: Callab
             until(lambda: rig.lamp.signal is Signal.OUT)
             until(lambda: not rig.gate._desk.session.begun)
             until(lambda: reader._before.found.look == Look())
-            assert not rig.gate._eyes._sights
         finally:
             go_on.set()
 

@@ -40,6 +40,7 @@ from appliance.kiosk.hub import Hub
 from appliance.lights import MockLamp
 from appliance.picture import Luma
 from appliance.reader.live import Reader
+from appliance.reader.passes import Look
 from appliance.supply import CameraSupply, FixedTrust
 from appliance.timings import STEPS
 from bench.reading import fast
@@ -180,18 +181,17 @@ def _until(condition: Callable[[], bool]) -> None:
 
 
 class _Belt(Closing):
-    """A camera that has another frame as soon as the one before was taken."""
+    """A camera that has another frame as soon as the one before was taken: ``taken`` says when."""
 
     def __init__(self, lumas: Sequence[Luma]) -> None:
         self._lumas, self._number = lumas, 0
-        self.taken: Callable[[], bool] = lambda: True
+        self.taken = threading.Event()
+        self.taken.set()
 
     def read(self, timeout: float) -> Frame | None:
-        end = time.monotonic() + timeout
-        while not self.taken():
-            if time.monotonic() > end:
-                return None
-            time.sleep(0.0001)
+        if not self.taken.wait(timeout):
+            return None
+        self.taken.clear()
         self._number += 1
         return Frame(self._lumas[self._number % len(self._lumas)], time.monotonic())
 
@@ -201,16 +201,18 @@ class _Belt(Closing):
 
 def rate(lumas: Sequence[Luma], threads: int, seconds: float) -> tuple[float, float]:
     """Frames a second through the mailbox and so many threads, and how many cores this process had."""
-    belt = _Belt(lumas)
-    eyes = Eyes(CameraSupply(lambda: belt, down_s=60, monotonic=time.monotonic), Reader(), threads=threads)
-    belt.taken = lambda: eyes._frame is None
-    eyes.start()
+    belt, reader = _Belt(lumas), Reader()
+
+    def read(luma: Luma) -> Look:
+        belt.taken.set()
+        return reader(luma)
+
+    eyes = Eyes(CameraSupply(lambda: belt, down_s=60, monotonic=time.monotonic), read, threads=threads)
+    eyes.start(lambda _sight: None)
     try:
-        for _ in range(4 * threads):
-            eyes.next(1.0)
+        _until(lambda: sum(eyes.counts.read) >= 4 * threads)
         before, began, worked = sum(eyes.counts.read), time.perf_counter(), time.process_time()
-        while time.perf_counter() - began < seconds:
-            eyes.next(0.1)
+        time.sleep(seconds)
         took = time.perf_counter() - began
         return (sum(eyes.counts.read) - before) / took, (time.process_time() - worked) / took
     finally:
