@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from appliance.eyes import Sight
     from appliance.voice import Spoken
 
-# In their order: the frame waits for a reader; it is read; its look goes to the loop, which tells what is new
-# in it and how to say the answer; the text is opened, verified, judged; the lamp is lit. ``total`` is all of
-# these. The page is told after that.
+# In their order: the frame waits for a reader; it is read; what it shows waits for its turn, and what is new
+# in it is told; the text is opened, verified, judged; the lamp is lit. ``total`` is all of these. After that
+# come the page's facts, and the page is told.
 STEPS = ("wait", "picture", "hand", "decode", "verify", "rules", "lamp", "total", "page")
 
 KEPT = 512  # verdicts
