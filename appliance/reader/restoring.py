@@ -16,8 +16,9 @@ The rules this module keeps:
 * Several views of one symbol are equalised together, each with its own blur, grid and noise: more is read
   from five poor frames than from the best of them.
 * A text comes out of the ordinary reader, from modules whose parity has been seen to hold: never a guess.
-* A view that shows another symbol than was decided so far begins anew: each block for itself would hold, and
-  blocks of two symbols would be a text that nobody ever printed.
+* A view that shows another symbol than was decided so far begins anew, and of a text from several views one
+  must show the whole: each block for itself would hold, and blocks of two symbols would be a text that nobody
+  ever printed.
 * A restoration is worked in steps of a few milliseconds, so that whoever waits can stop; it belongs to one
   thread, and keeps pictures in memory only, until it is dropped.
 * NumPy is needed here and nowhere else in the way of a frame: whoever imports this module has a damaged
@@ -143,9 +144,12 @@ class Restoration:
         self.fit = min(self.fit, _agreement(view, self.grid) + 0.1)
         if self.fit > FIT_FLOOR:
             if self._soft is not None and not self._agrees(view, self._decided(self._soft)):
-                self._views, self._soft, self._known = [], None, self.grid.known.astype(np.float32)
+                self._begin_anew()
             self._views = [*self._views, view][-self._most :]
             self.steps = 0
+
+    def _begin_anew(self) -> None:
+        self._views, self._soft, self._known = [], None, self.grid.known.astype(np.float32)
 
     def _decided(self, soft: Modules) -> Modules:
         """What is known of each module, and else what the soft values say."""
@@ -183,23 +187,36 @@ class Restoration:
         wide = wide and number in (_WIDE_TOGETHER if together else _WIDE)
         if wide:
             soft = self._equalise(self._wider(), 0.002)
-        symbol = _read(np.where(fixed, self._known, np.sign(soft)))
-        if symbol is not None:
+        symbol = self._read(np.where(fixed, self._known, np.sign(soft)))
+        if symbol is not None or not self._views:
             return symbol
         if number in _PROVING:
             symbol = self._prove(soft, fixed, until)
             fixed = self._known != 0
-            if symbol is None and wide and together and not until():
+            if symbol is None and self._views and wide and together and not until():
                 soft = self._cancel(soft, [values[0] for values in seen])
                 symbol = self._prove(soft, fixed, until)
                 fixed = self._known != 0
-            if symbol is not None:
+            if symbol is not None or not self._views:
                 return symbol
         if number < len(WINDOWS):
             decided = self._decided(soft)
             weight = np.where(fixed, 2, np.minimum(1, np.abs(decided))).astype(np.float32)
             for view, values in zip(self._views, seen, strict=True):
                 _pull(view, values, decided, weight, WINDOWS[number])
+        return None
+
+    def _read(self, modules: Modules) -> Any:
+        """The ordinary reader's symbol of these modules; ``None`` when they are no whole one.
+
+        Where no single view shows all of it, views of several symbols came together: all begins anew.
+        """
+        symbol = _read(modules)
+        if symbol is None or self.views == 1:
+            return symbol
+        if any(self._agrees(view, modules.astype(np.float32)) for view in self._views):
+            return symbol
+        self._begin_anew()
         return None
 
     def _wider(self) -> list[Modules]:
@@ -264,7 +281,7 @@ class Restoration:
         if repaired.blocks:
             known = np.where(self.grid.known != 0, self.grid.known, repaired.modules)
             if repaired.whole:
-                return _read(with_format(known, level, mask))
+                return self._read(with_format(known, level, mask))
             self._known = known.astype(np.float32)
         return None
 

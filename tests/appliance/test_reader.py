@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import segno
 import zxingcpp
 from PIL import Image
 from shots import TEXT, luma_of_array, shot
@@ -118,6 +119,27 @@ def test_blocks_of_two_symbols_never_become_one_text(alike: int) -> None:
     proven = np.count_nonzero(restoration._known) - np.count_nonzero(restoration.grid.known)
     assert 0 < proven < restoration.grid.bits.size, "of the first some blocks are proven, and not all"
     assert show(other, 60) == other
+
+
+def test_a_text_of_several_views_is_shown_whole_by_one_of_them() -> None:
+    """Frames of two papers given together: what blocks of both would make is read by nobody."""
+    one, other, mixed = (TEXT[at:] + TEXT[:at] for at in (0, 200, 400))
+    modules = np.array(
+        [
+            [1 if value & 1 else -1 for value in row]
+            for row in segno.make(mixed, error="q", boost_error=False, micro=False, mask=3).matrix
+        ],
+        np.float32,
+    )
+    for texts_shown, told in (((one, other), None), ((one, mixed), mixed)):
+        restoration = Restoration(18)
+        for text in texts_shown:
+            frame = shot(text, mask=3)
+            assert restoration.add(shared(frame), corners_of(89 * 4)) > FIT_FLOOR
+        restoration._known = modules  # as if the parity of every block had been seen to hold
+        symbol = restoration.step()
+        assert (symbol and symbol.text) == told
+        assert restoration.idle is (told is None)
 
 
 @pytest.mark.slow
