@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from desk import Desk, vaccination
@@ -440,6 +441,45 @@ def test_run_reads_data_matrix_where_the_key_says_so(
         assert time.monotonic() < end
         time.sleep(0.05)
         told += capsys.readouterr().out
+    stop.set()
+    worker.join(timeout=10)
+    assert not worker.is_alive()
+
+
+def test_run_lights_what_is_held_up_in_the_dark(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """[lamp] illumination: from the file to the pin, by what the camera sees."""
+    from PIL import Image
+
+    from appliance import lights
+    from trustsync import store
+
+    (tmp_path / "pictures").mkdir()
+    dark = Image.new("L", (640, 480), 10)
+    dark.save(tmp_path / "pictures/1.png")
+    dark.paste(60, (200, 100, 500, 400))
+    dark.save(tmp_path / "pictures/2.png")
+    config = parse(
+        f'[camera]\nkind = "files"\npath = "{tmp_path}/pictures"\ndwell_s = 0.3\ngap_s = 0\n'
+        '[kiosk]\nport = 0\n[lamp]\nfactory = "mock"\nillumination = 25\n'
+    )
+    lamps: list[Any] = []
+
+    def open_lamp(*given: Any, **options: Any) -> Any:
+        lamps.append(lights_open(*given, **options))
+        return lamps[-1]
+
+    lights_open = lights.open_lamp
+    monkeypatch.setattr(lights, "open_lamp", open_lamp)
+    monkeypatch.setattr(store, "open_store", lambda *_: FixedTrust(snapshot_of(desk)))
+    stop = threading.Event()
+    worker = threading.Thread(target=lambda: run_gate(config, stop), daemon=True)
+    worker.start()
+    end = time.monotonic() + 20
+    while not (lamps and lamps[0].pins.pin("GPIO25").state):
+        assert time.monotonic() < end
+        time.sleep(0.02)
     stop.set()
     worker.join(timeout=10)
     assert not worker.is_alive()
