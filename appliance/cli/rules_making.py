@@ -238,18 +238,24 @@ def _said(bundle: RuleBundle) -> str:
 
 
 def keygen(options: argparse.Namespace) -> int:
-    """Write a new pair of keys."""
+    """Write a new pair of keys, both or none."""
     key = orders.new_post_key()
+    made: list[Path] = []
     for path, data, mode in (
         (options.out, orders.write_private(key), 0o600),
         (options.public, orders.write_public(key.verify_key), 0o644),
     ):
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        except FileExistsError as error:
-            raise UsageError(f"{path} is there already; a key is never written over") from error
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            made.append(path)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+        except OSError as error:
+            for one in made:
+                one.unlink()
+            if isinstance(error, FileExistsError):
+                raise UsageError(f"{path} is there already; a key is never written over") from error
+            raise UsageError(f"{path}: {error.strerror}") from error
     print(f"{options.out}: keep it in a safe; the units of the post get {options.public}")
     return 0
 

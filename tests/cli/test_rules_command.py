@@ -433,6 +433,17 @@ def test_an_order_is_signed_and_counts_at_its_post_for_its_day(run: Run, tmp_pat
     assert (status, json.loads(out)["counts"]) == (1, False)
 
 
+@pytest.mark.parametrize("public", ["there.pem", "nowhere/post.pub.pem"])
+def test_a_pair_of_keys_is_made_whole_or_not_at_all(run: Run, tmp_path: Path, public: str) -> None:
+    """No half of a pair stays where the other one cannot be written, and nothing is written over."""
+    (tmp_path / "there.pem").write_text("mine")
+    made = ("bundle", "keygen", "--out", tmp_path / "post.pem", "--public", tmp_path / public)
+    status, _, err = run(*made)
+    assert (status, str(tmp_path / public) in err) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.pem"]
+    assert (tmp_path / "there.pem").read_text() == "mine"
+
+
 def test_the_shipped_bundles_are_listed_with_their_periods(run: Run) -> None:
     """And at an instant, those that are in force."""
     _, out, _ = run("bundle", "list", "--json")
