@@ -50,15 +50,17 @@ class Basis:
         """
         now = _ANY_TIME if self.now is None or self.clock is ClockState.UNSYNCED else self.now
         bundle = in_force(self.bundles, now, self.context, _diseases(assessment))
+        order = order_in_force(self.orders, now, self.context) if self.orders else None
+        if not earlier:
+            return Policy(bundle, self.context, order)
         others = [in_force(self.bundles, now, self.context, _diseases(each)) for each in earlier]
         beside = {id(each): each for each in others if each is not None and each is not bundle}
-        order = order_in_force(self.orders, now, self.context) if self.orders else None
         return Policy(bundle, self.context, order, tuple(beside.values()))
 
 
 def _diseases(assessment: Assessment | None) -> tuple[str, ...]:
     certificate = None if assessment is None else assessment.certificate
-    return () if certificate is None else tuple(event.disease for event in certificate.events)
+    return () if certificate is None else tuple([event.disease for event in certificate.events])
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -30,6 +30,7 @@ _MAP_FROM = 64 << 10
 _OTHER_FILES = 256  # descriptors that are left to everything else in the process
 
 _NONE: frozenset[HashKind] = frozenset()
+_RID_BEFORE = HashKind.RID_BEFORE  # looking it up in the enum takes a twentieth of a look-up
 
 Part = tuple[bytes | memoryview, int]  # entries, and the width of each in bytes
 
@@ -64,7 +65,7 @@ class MappedRevocation:
         parts = self._segments.get((scope, kind))
         if parts is None:
             return False
-        if kind is HashKind.RID_BEFORE:
+        if kind is _RID_BEFORE:
             return self.before(scope, digest) is not None
         for data, width in parts:  # noqa: SIM110 - a generator for one segment takes longer than to look
             if segment_holds(data, width, digest):

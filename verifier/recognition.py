@@ -56,7 +56,7 @@ class Recognition:
     def __post_init__(self) -> None:
         by_name: dict[str, list[RecognisedIssuer]] = {}
         by_country: dict[str, list[RecognisedIssuer]] = {}
-        for line in self.issuers:
+        for line in sorted(self.issuers, key=lambda line: _PRECEDENCE.index(line.recognised)):
             if line.issuer is not None:
                 by_name.setdefault(line.issuer, []).append(line)
             elif line.country is not None:
@@ -72,9 +72,9 @@ class Recognition:
         named = () if issuer is None else self._by_name.get(issuer, ())
         by_country = self._by_country.get(alpha2(country) or "", ())
         for lines in (named, by_country):
-            held = [line.recognised for line in lines if _holds(line, now)]
-            if held:
-                return held[0] if len(held) == 1 else min(held, key=_PRECEDENCE.index)
+            for line in lines:
+                if _holds(line, now):
+                    return line.recognised
         return RecognitionClass.NONE
 
 

@@ -47,6 +47,8 @@ from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
 LOOSE_ALG = "the algorithm stands only outside the protected header"
+# As names of this module: looking a member up in its enum takes longer than most of the steps.
+_SHC, _VDS_NC = Domain.SHC, Domain.VDS_NC
 
 
 @dataclass(slots=True, repr=False)
@@ -129,7 +131,7 @@ def algorithm_findings(envelope: Envelope, form: Form) -> list[Finding]:
 def _key(case: Case) -> Sequence[Finding]:
     """Every key that the code may mean."""
     envelope = case.envelope
-    if case.form.domain is Domain.VDS_NC:
+    if case.form.domain is _VDS_NC:
         return _seal_key(case)
     if envelope.kid is None:
         return [finding(Reason.MALFORMED, "header: no KID")]
@@ -146,10 +148,10 @@ def candidates(envelope: Envelope, form: Form, trust: TrustList) -> tuple[Truste
     if envelope.kid is None:
         return ()
     found = trust.candidates(envelope.kid, form.domain, envelope.issuer_hint if form.by_issuer else None)
-    if form.domain is Domain.VDS_NC:
+    if form.domain is _VDS_NC:
         # a certificate that is listed itself needs no chain
         found = tuple(key for key in found if key.certificate == envelope.certificate)
-    if form.domain is Domain.SHC:
+    if form.domain is _SHC:
         # the KID is the key's own thumbprint (RFC 7638); a list that says otherwise is not believed
         found = tuple(key for key in found if _is_thumbprint(envelope.kid, key))
     return found
@@ -361,12 +363,14 @@ def _revocation(case: Case) -> Sequence[Finding]:
     """Revoked by identifier, by country and identifier, by signature, or by its family's own entries?"""
     assert case.signer is not None
     assert case.claims is not None
-    if not any(map(case.trust.revocation.kinds, checks.scopes_of(case.signer))):
-        entries = []  # nobody lists any for this key: there is nothing to hash
-    else:
+    revocation, scopes = case.trust.revocation, checks.scopes_of(case.signer)
+    if any(map(revocation.kinds, scopes)):  # else nobody lists any for this key: there is nothing to hash
         key = load_spki(case.signer.spki)
         entries = checks.revocation_entries(case.payload, case.claims.issuer, case.envelope.signature, key)
-    return checks.revocation_findings(entries, case.signer, case.trust, case.claims.issued_at, case.now)
+        kind = checks.revoked_by(entries, scopes, revocation, case.claims.issued_at)
+        if kind is not None:
+            return [finding(Reason.REVOKED, f"by {kind.name.lower()}")]
+    return checks.gap_findings(scopes, case.trust, case.now)
 
 
 def _event(case: Case) -> Sequence[Finding]:

@@ -354,7 +354,7 @@ class TrustList:
         the document names: keys of other owners are no candidates (``None``: not asked).
         """
         found = self.keys.get(kid, ())
-        if len(found) == 1 and found[0].domain is domain and issuer is None and b"" not in self.keys:
+        if len(found) == 1 and found[0].domain in (None, domain) and issuer is None and b"" not in self.keys:
             return found  # nearly always
         if kid and b"" in self.keys:
             found += self.keys[b""]

@@ -86,16 +86,19 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
     """
     findings = list(assessment.findings)
     ruled: tuple[Ruled, ...] = ()
-    shown: list[Assessment] = []
+    shown: tuple[Certificate, ...] = ()
+    traveller = policy.context.traveller
     if assessment.certificate is not None:
-        shown = _shown(assessment, earlier)
-        for each in shown[:-1]:
+        together = _shown(assessment, earlier) if earlier else [assessment]
+        for each in together[:-1]:
             findings += [found for found in each.findings if found.state in (State.CHECK, State.FAIL)]
-        found, ruled = _by_rules(shown, policy, assessment.time, assessment.now)
+        found, ruled = _by_rules(together, policy, assessment.time, assessment.now)
         findings += found
-        gate = policy.context.profile is Profile.GATE
-        for certificate in _certificates(shown):
-            findings += identity.findings(certificate.holder, policy.context.traveller, gate=gate)
+        shown = tuple([each.certificate for each in together if each.certificate is not None])
+        if traveller is not None:
+            gate = policy.context.profile is Profile.GATE
+            for certificate in shown:
+                findings += identity.findings(certificate.holder, traveller, gate=gate)
     elif state_of(findings) is State.PASS:
         # nothing was proven and nothing was found: that is no answer, and whatever led here is ours
         findings.append(finding(Reason.UNIT_FAULT, "no certificate and no reason"))
@@ -114,8 +117,8 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
         order=policy.order,
         beside=policy.beside,
         ruled=ruled,
-        shown=_certificates(shown),
-        identity=_identity(assessment.certificate, policy.context.traveller),
+        shown=shown,
+        identity=_identity(assessment.certificate, traveller),
     )
 
 
@@ -199,20 +202,20 @@ def _identity(
     return identity.match_identity(certificate.holder, traveller)
 
 
-def _certificates(shown: Sequence[Assessment]) -> tuple[Certificate, ...]:
-    return tuple(each.certificate for each in shown if each.certificate is not None)
-
-
 def _reasons(findings: Sequence[Finding], state: State) -> tuple[Finding, ...]:
     """Worst first. Whoever fails has no duties, so a red does not say "may enter, with duties" either."""
-    failed = state is State.FAIL
-    return worst_first([each for each in findings if not (failed and each.code is Reason.DUTY_ONLY)])
+    if state is State.FAIL:
+        findings = [each for each in findings if each.code is not Reason.DUTY_ONLY]
+    return worst_first(findings)
+
+
+_MAY_ENTER = (State.PASS, State.CHECK)
 
 
 def _duties(state: State, ruled: Sequence[Ruled], list_state: ListState | None) -> tuple[Duty, ...]:
     """What is asked of whoever may enter, and of the desk."""
     duties: list[Duty] = []
-    if state in (State.PASS, State.CHECK):
+    if state in _MAY_ENTER:
         for each in ruled:
             duties += each.duties
     if list_state is ListState.STALE_3 and state is not State.RESCAN:
@@ -228,8 +231,8 @@ def _by_rules(
     """
     found, ruled = _by_bundle(shown, policy, time, now)
     # An order stands beside the rules of the country: it is asked also where these are missing or over.
-    for bundle in (*policy.beside, *([policy.order] if policy.order else [])):
-        one = _ruled(_fit(shown, bundle), bundle, policy.context, time)
+    for bundle in policy.beside if policy.order is None else (*policy.beside, policy.order):
+        one = _ruled(shown, bundle, policy.context, time)
         found, ruled = [*found, *one.findings], (*ruled, one)
         if now is not None and is_over(bundle, now):
             found.append(finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}"))
@@ -244,11 +247,11 @@ def _by_bundle(
         return [finding(Reason.RULES_MISSING)], ()
     if now is not None and is_over(bundle, now):
         return [finding(Reason.RULES_EXPIRED, f"{bundle.name} {bundle.version}")], ()
-    fit = _fit(shown, bundle)
     judged = shown[-1].certificate if shown else None
-    if judged is not None and not (fit and fit[-1].certificate is judged):
-        return _unfit(judged, bundle), ()
-    ruled = _ruled(fit, bundle, policy.context, time)
+    unfit = [] if judged is None else _unfit(judged, bundle)
+    if unfit:
+        return unfit, ()
+    ruled = _ruled(shown, bundle, policy.context, time)
     return list(ruled.findings), (ruled,)
 
 
@@ -261,14 +264,15 @@ def _fit(shown: Sequence[Assessment], bundle: RuleBundle) -> list[Shown]:
     ]
 
 
-def _ruled(shown: Sequence[Shown], bundle: RuleBundle, context: Context, time: TimeBounds) -> Ruled:
+def _ruled(shown: Sequence[Assessment], bundle: RuleBundle, context: Context, time: TimeBounds) -> Ruled:
+    """What one bundle makes of the certificates that it speaks of."""
     match bundle.asks:
         case Asks.SIGNATURE:
             return Ruled(bundle=bundle)
         case Asks.RULES:
-            return rule_on(shown, compiled(bundle, time.zone), context, time)
+            return rule_on(_fit(shown, bundle), compiled(bundle, time.zone), context, time)
         case Asks.NATIONAL:
-            return rule_nationally(shown, compiled(bundle, time.zone), context, time)
+            return rule_nationally(_fit(shown, bundle), compiled(bundle, time.zone), context, time)
 
 
 def _unfit(certificate: Certificate, bundle: RuleBundle) -> list[Finding]:

@@ -404,6 +404,9 @@ OPENING: dict[str, tuple[str, Reason, str]] = {
     "a digit too many": (shc.numeric(jws())[0] + "1", Reason.MALFORMED, "odd number of digits"),
     "a pair above 77": (shc.PREFIX + "5678", Reason.MALFORMED, "above 77"),
     "letters among the digits": (shc.numeric(jws())[0] + "extra", Reason.MALFORMED, "digits alone"),
+    "letters that are digits elsewhere": (shc.PREFIX + "7a5F", Reason.MALFORMED, "digits alone"),
+    "a blank between pairs": (shc.PREFIX + "56 76", Reason.MALFORMED, "digits alone"),
+    "blanks that fill a pair": (shc.PREFIX + "56  76", Reason.MALFORMED, "digits alone"),
     "digits of another script": (shc.PREFIX + "٣٤٣٤", Reason.MALFORMED, "digits alone"),
     "nothing behind the prefix": (shc.PREFIX, Reason.MALFORMED, "digits alone"),
     "more characters than a card": (shc.PREFIX + "56" * 8192, Reason.TOO_BIG, "characters"),
@@ -421,6 +424,16 @@ OPENING: dict[str, tuple[str, Reason, str]] = {
         sealed({"alg": "ES256"}, b'{"sub":"someone"}'), Reason.NOT_CERT, "no health card"),
     "one part of three": (shc.numeric(jws(), 3)[1], Reason.INCOMPLETE, "part 2 of 3"),
 }  # fmt: skip
+
+
+def test_every_pair_of_digits_is_a_character_of_its_own_or_none() -> None:
+    """00 is the minus, and so on to 77, the z."""
+    for pair in range(100):
+        if pair <= 77:
+            assert shc.characters(f"{pair:02}") == chr(pair + ord("-"))
+        else:
+            with pytest.raises(MalformedError, match="above 77"):
+                shc.characters(f"00{pair:02}")
 
 
 @pytest.mark.parametrize("name", OPENING)

@@ -82,9 +82,10 @@ def dcc_view(document: Mapping[Any, Any], members: Collection[str] | None = None
         for entry, written in zip(entries, document[letter], strict=True):
             if not isinstance(entry, dict):
                 continue
-            for name in _CONVERTED.keys() & entry.keys():
-                if isinstance(entry[name], str):
-                    entry[name] = _CONVERTED[name](entry[name])
+            for name, convert in _CONVERTED.items():
+                text = entry.get(name)
+                if isinstance(text, str):
+                    entry[name] = convert(text)
             if "ci" in entry:
                 entry["ci"] = values.as_written(written["ci"])
     return view

@@ -55,7 +55,7 @@ def decode(text: str) -> bytes:
     firsts = _FIRSTS if whole <= _LANES else int.from_bytes(b"\xff\0\0" * whole, "little")
     total = (number & firsts) + 45 * (number >> 8 & firsts) + 2025 * (number >> 16 & firsts)
     sums = total.to_bytes(end, "little")
-    if sums[2::3].count(0) != whole:
+    if sums[2::3] != bytes(whole):
         raise MalformedError("base45", "a group of three above 65535")
     words = bytearray(2 * whole)
     words[::2], words[1::2] = sums[1::3], sums[::3]

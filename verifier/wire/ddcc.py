@@ -148,7 +148,7 @@ def _period(document: Mapping[Any, Any], about: Mapping[Any, Any]) -> tuple[date
 def _issuer(document: Mapping[Any, Any], about: Mapping[Any, Any]) -> str:
     """The certificate's issuer: a text, or a reference with one of these members; ``pha`` in flat maps."""
     issuer = about.get("issuer", document.get("pha"))
-    if isinstance(issuer, Mapping):
+    if isinstance(issuer, (dict, Mapping)):
         names = (issuer.get(name) for name in ("display", "reference", "id", "identifier"))
         return next((text for text in map(_code, names) if text), "")
     return values.text(issuer)
@@ -157,7 +157,7 @@ def _issuer(document: Mapping[Any, Any], about: Mapping[Any, Any]) -> str:
 def _identifier(document: Mapping[Any, Any], about: Mapping[Any, Any]) -> str:
     """The certificate's identifier to the letter: HCID, or a UVCI in the place of the person's identifier."""
     hcid = about.get("hcid", document.get("hcid"))
-    hcid = hcid.get("value") if isinstance(hcid, Mapping) else hcid
+    hcid = hcid.get("value") if isinstance(hcid, (dict, Mapping)) else hcid
     if hcid and isinstance(hcid, str):
         return hcid
     own = values.as_written(document.get("identifier"))
@@ -172,20 +172,21 @@ def _country(value: Any) -> str:
 
 def _code(value: Any) -> str:
     """The code of a coded value: of ``{code, system}``, of ``{value, system}``, or a plain text."""
-    if isinstance(value, Mapping):
-        return values.text(_first(value, "code", "value"))
-    return values.text(value)
+    return values.text(_first(value, "code", "value") if isinstance(value, (dict, Mapping)) else value)
 
 
 def _first(members: Mapping[Any, Any], *names: str) -> Any:
     """The first of these members that is not absent."""
-    return next((members[name] for name in names if members.get(name) is not None), None)
+    for name in names:
+        if (value := members.get(name)) is not None:
+            return value
+    return None
 
 
 def _map(value: Any, name: str) -> Mapping[Any, Any]:
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):
         raise MalformedError("ddcc", f"{name} is not a map")
     return value
 

@@ -23,8 +23,6 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-import rfc8785
-
 from verifier import vocabulary
 from verifier.certificate import (
     DETECTED,
@@ -38,7 +36,7 @@ from verifier.certificate import (
 )
 from verifier.reasons import Finding, Reason, finding
 from verifier.trust import HashKind
-from verifier.wire import base64url, values
+from verifier.wire import base64url, canonical_json, values
 from verifier.wire.envelope import Claims
 from verifier.wire.errors import MalformedError
 
@@ -94,7 +92,7 @@ def hash_fhir(bundle: Mapping[str, Any]) -> str:
     unpadded base64url. Raises MalformedError when the bundle has no canonical form.
     """
     try:
-        canonical = rfc8785.dumps(dict(bundle))
+        canonical = canonical_json.dumps(dict(bundle))
     except (ValueError, RecursionError):
         raise MalformedError("card", "a bundle without a canonical form") from None
     digest = hashlib.sha256(base64url.encode(canonical).encode()).digest()
@@ -307,13 +305,13 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any]], _Read]] = {
 
 
 def _object(value: Any, name: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):
         raise MalformedError("card", f"{name} is not an object")
     return value
 
 
 def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, (dict, Mapping)) else {}
 
 
 def _list(value: Any) -> list[Any]:
@@ -321,7 +319,7 @@ def _list(value: Any) -> list[Any]:
 
 
 def _maps(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in _list(value) if isinstance(each, Mapping)]
+    return [each for each in _list(value) if isinstance(each, (dict, Mapping))]
 
 
 def _codings(concept: Any) -> list[tuple[str, str]]:

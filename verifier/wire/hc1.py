@@ -90,7 +90,7 @@ def _document(claims: Mapping[Any, Any], container: Family) -> tuple[Family, Map
     for key, family in SUB_KEYS.items():
         if key in hcert:
             value = hcert[key]
-            return family, {"links": value} if family is Family.VHL else _map(value)
+            return family, {"links": value} if key == LINKS else _map(value)
     return container, None
 
 

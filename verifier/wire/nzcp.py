@@ -44,6 +44,8 @@ TYPE_W3C, TYPE_PASS = "VerifiableCredential", "PublicCovidPass"
 _TEXT = re.compile(r"NZCP:/([^/]{0,16})/(.*)", re.DOTALL)
 _BASE32 = re.compile(r"[A-Z2-7]*", re.ASCII)
 _WHOLE = frozenset({0, 2, 4, 5, 7})  # lengths modulo 8 that whole bytes have
+# Python's digits in base 32 for those of RFC 4648.
+_DIGITS = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdefghijklmnopqrstuv")
 
 
 def open_nzcp(text: str) -> Envelope:
@@ -79,10 +81,11 @@ def decode_base32(text: str) -> bytes:
         raise MalformedError("base32", "a character outside the alphabet")
     if len(text) % 8 not in _WHOLE:
         raise MalformedError("base32", "a length that no bytes have")
-    data = base64.b32decode(text + "=" * (-len(text) % 8))
-    if encode_base32(data) != text:
+    length, spare = divmod(5 * len(text), 8)
+    number = int(text.translate(_DIGITS) or "0", 32)
+    if number % (1 << spare):
         raise MalformedError("base32", "bits left over at the end")
-    return data
+    return (number >> spare).to_bytes(length)
 
 
 def encode_base32(data: bytes) -> str:
@@ -109,13 +112,13 @@ def decode_nzcp(envelope: Envelope) -> Claims:
 
     Raises MalformedError when the payload is no CBOR map.
     """
-    claims = envelope.parsed if isinstance(envelope.parsed, Mapping) else _claims(envelope.payload)
+    claims = envelope.parsed if isinstance(envelope.parsed, (dict, Mapping)) else _claims(envelope.payload)
     issuer, document = claims.get(hc1.CLAIM_ISS), claims.get(CLAIM_VC)
     nbf, bad_nbf = values.numeric_date(claims.get(hc1.CLAIM_NBF), "nbf")
     exp, bad_exp = values.numeric_date(claims.get(hc1.CLAIM_EXP), "exp")
     return Claims(
         family=Family.NZCP,
-        document=document if isinstance(document, Mapping) else None,
+        document=document if isinstance(document, (dict, Mapping)) else None,
         whole=claims,
         issuer=issuer if isinstance(issuer, str) else None,
         issued_at=nbf,
@@ -143,7 +146,7 @@ def read_nzcp(claims: Claims) -> Payload:
         raise MalformedError("claims", "cti is not a UUID of 16 bytes")
     version = _credential(document)
     subject = document.get("credentialSubject")
-    if not isinstance(subject, Mapping):
+    if not isinstance(subject, (dict, Mapping)):
         raise MalformedError("vc", "no credentialSubject in it")
     holder = Holder(
         surname=values.text(subject.get("familyName")),

@@ -23,6 +23,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -39,10 +40,16 @@ MAX_PART = 7_089  # digits of a version 40-L symbol in numeric mode
 MAX_PARTS = 32
 MAX_CARDS = 32  # in one health-card file
 COMPRESSION = "DEF"  # raw deflate, the only value of `zip` that is read
+_CACHED = 512  # characters of a header that is kept; a real one has about 120
 
 _SMALLEST = 45  # the character that the digits 00 stand for: "-"
 _LARGEST_PAIR = 77  # "z"
-_CHARACTERS = {f"{pair:02}": chr(pair + _SMALLEST) for pair in range(_LARGEST_PAIR + 1)}
+_NONE = 0  # in the place of a character: of a pair that stands for none
+# By pairs of digits read as one hexadecimal byte: 0x77 is the pair 77.
+_CHARACTERS = bytes(
+    int(pair) + _SMALLEST if (pair := f"{byte:02x}").isdigit() and int(pair) <= _LARGEST_PAIR else _NONE
+    for byte in range(256)
+)
 _PART = re.compile(r"shc:/(\d+)/(\d+)/(.*)", re.ASCII | re.DOTALL)
 _ALGORITHMS = {"ES256": ES256}
 
@@ -62,11 +69,7 @@ def open_shc(text: str) -> Envelope:
     if len(segments) != 3:
         raise MalformedError("jws", "not three parts with two points between them")
     head, body, tail = segments
-    header = strict_json.decode(base64url.decode(head, "jws", "the header"), "jws header")
-    if not isinstance(header, dict):
-        raise MalformedError("jws header", "not an object")
-    if "crit" in header:
-        raise MalformedError("jws header", "a critical header that is not known here")
+    header = (_header if len(head) <= _CACHED else _read_header)(head)
     payload = base64url.decode(body, "jws", "the payload")
     signature = base64url.decode(tail, "jws", "the signature")
     hint, parsed = _parse(header, payload, bare=bare)
@@ -82,6 +85,20 @@ def open_shc(text: str) -> Envelope:
     )
 
 
+@lru_cache(maxsize=1024)  # an issuer signs all its cards with the same header
+def _header(head: str) -> Mapping[str, Any]:
+    return _read_header(head)
+
+
+def _read_header(head: str) -> Mapping[str, Any]:
+    header = strict_json.decode(base64url.decode(head, "jws", "the header"), "jws header")
+    if not isinstance(header, dict):
+        raise MalformedError("jws header", "not an object")
+    if "crit" in header:
+        raise MalformedError("jws header", "a critical header that is not known here")
+    return header
+
+
 def decode_shc(envelope: Envelope) -> Claims:
     """The claims of an opened card.
 
@@ -89,7 +106,7 @@ def decode_shc(envelope: Envelope) -> Claims:
     what it inflates to is no JSON object.
     """
     payload = envelope.parsed
-    if not isinstance(payload, Mapping):
+    if not isinstance(payload, (dict, Mapping)):
         if isinstance(payload, MalformedError):
             raise payload.with_traceback(None)
         raise MalformedError("claims", "not an object")
@@ -130,7 +147,7 @@ def _parse(
 
 def _issuer(payload: Any) -> str | None:
     """``iss`` to the letter: keys are found by exact comparison."""
-    issuer = payload.get("iss") if isinstance(payload, Mapping) else None
+    issuer = payload.get("iss") if isinstance(payload, (dict, Mapping)) else None
     return issuer if isinstance(issuer, str) else None
 
 
@@ -206,14 +223,17 @@ def _whole(text: str) -> str:
 
 def characters(digits: str) -> str:
     """The characters that pairs of digits stand for: of a whole card, its JWS. Raises MalformedError."""
+    try:
+        found = bytes.fromhex(digits).translate(_CHARACTERS)
+    except ValueError:
+        found = b""
+    if found and _NONE not in found and 2 * len(found) == len(digits):  # blanks would be skipped
+        return found.decode("ascii")
     if not (digits.isascii() and digits.isdigit()):
         raise MalformedError("shc", "not digits alone")
     if len(digits) % 2:
         raise MalformedError("shc", "an odd number of digits")
-    try:
-        return "".join([_CHARACTERS[digits[at : at + 2]] for at in range(0, len(digits), 2)])
-    except KeyError:
-        raise MalformedError("shc", f"a pair of digits above {_LARGEST_PAIR}") from None
+    raise MalformedError("shc", f"a pair of digits above {_LARGEST_PAIR}")
 
 
 def is_card_file(text: str) -> bool:

@@ -160,10 +160,15 @@ def chain_problem(
 
 def names_issuer(leaf: bytes, issuer: str) -> bool:
     """Whether a leaf certificate (DER) names an issuer as its own URI; false for one that cannot be read."""
+    return issuer in _names_of(leaf)
+
+
+@lru_cache(maxsize=1024)  # leaves of lists, not of cards
+def _names_of(leaf: bytes) -> frozenset[str]:
     try:
-        return issuer in _uris(x509.load_der_x509_certificate(leaf))
+        return frozenset(_uris(x509.load_der_x509_certificate(leaf)))
     except X509_REFUSALS:
-        return False
+        return frozenset()
 
 
 def chain_holds(chain: Sequence[bytes], *, now: datetime | None = None) -> bool:

@@ -23,8 +23,9 @@ MAX_BYTES = 64 * 1024
 MAX_DEPTH = 16
 MAX_INTEGER = 2**53 - 1
 # possessive and with an optional end: an endless text is looked at once, not from each of its quotes
-_TEXTS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_TEXTS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _BRACKETS = re.compile(r"[\[\]{}]")
+_SURROGATE = re.compile(r"\\u[dD]")
 
 
 def decode(data: str | bytes, layer: str, *, most: int = MAX_BYTES) -> Any:
@@ -41,14 +42,13 @@ def decode(data: str | bytes, layer: str, *, most: int = MAX_BYTES) -> Any:
         raise MalformedError(layer, "not UTF-8") from None
     _check_depth(text, layer)
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float
-        )
+        value = _DECODER.decode(text)
     except _RefusedError as error:
         raise MalformedError(layer, str(error)) from None
     except (ValueError, RecursionError):
         raise MalformedError(layer, "not JSON") from None
-    _check_texts(value, layer)
+    if _may_hold_surrogates(text):
+        _check_texts(value, layer)
     return value
 
 
@@ -58,8 +58,10 @@ class _RefusedError(Exception):
 
 def _check_depth(text: str, layer: str) -> None:
     """Brackets outside texts, counted before the reader recurses into them."""
+    # where no quote can be an escaped one, every second piece between quotes is a text
+    outside = _TEXTS.sub("", text) if "\\" in text else "".join(text.split('"')[::2])
     depth = 0
-    for bracket in _BRACKETS.findall(_TEXTS.sub("", text)):
+    for bracket in _BRACKETS.findall(outside):
         depth += 1 if bracket in "[{" else -1
         if depth > MAX_DEPTH:
             raise MalformedError(layer, f"nested deeper than {MAX_DEPTH}", Reason.TOO_BIG)
@@ -87,6 +89,20 @@ def _float(digits: str) -> float:
     if not math.isfinite(value):
         raise _RefusedError("a number beyond what JSON readers hold")
     return value
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_float
+)
+
+
+def _may_hold_surrogates(text: str) -> bool:
+    """Whether there are any, paired or not, as they stand or as escapes: in nearly no text."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return _SURROGATE.search(text) is not None
 
 
 def _check_texts(value: Any, layer: str) -> None:

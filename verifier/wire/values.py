@@ -35,6 +35,8 @@ def untagged(value: Any) -> Any:
 
 def text(value: Any) -> str:
     """A text without the blanks round it; anything else is as good as absent."""
+    if type(value) is str:  # nearly all are plain
+        return value.strip()
     value = untagged(value)
     return value.strip() if isinstance(value, str) else ""
 

@@ -23,14 +23,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import rfc8785
-
 from verifier import vocabulary
 from verifier.certificate import Event, Family, Holder, Payload, Test, Vaccination
 from verifier.countries import alpha2
 from verifier.keys import ES256, ES384, ES512, kid_of
 from verifier.reasons import Reason
-from verifier.wire import base64url, strict_json, values
+from verifier.wire import base64url, canonical_json, strict_json, values
 from verifier.wire.envelope import Claims, Envelope
 from verifier.wire.errors import MalformedError
 
@@ -75,8 +73,8 @@ def open_vds_nc(text: str) -> Envelope:
 
 def _canonical(data: Mapping[str, Any]) -> bytes:
     try:
-        return rfc8785.dumps(data)
-    except ValueError:  # also what rfc8785 raises
+        return canonical_json.dumps(data)
+    except ValueError:
         raise MalformedError(LAYER, "data has no canonical form") from None
 
 
@@ -213,7 +211,7 @@ def _object(value: Any, name: str, *, absent: bool = False) -> Mapping[str, Any]
     """An object; an empty one for null where it may be absent. Raises MalformedError."""
     if value is None and absent:
         return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, (dict, Mapping)):
         raise MalformedError(LAYER, f"{name} is not an object")
     return value
 
