@@ -321,7 +321,9 @@ class _Way:
 
 @dataclass(slots=True, repr=False)
 class _Desk:
-    """One traveller in front of one bundle."""
+    """One traveller in front of one bundle. ways: that were tried for each requirement, and the one on which
+    its result rests.
+    """
 
     book: CompiledBundle
     now: datetime | None
@@ -331,6 +333,7 @@ class _Desk:
     findings: list[Finding] = field(default_factory=list)
     duties: list[Duty] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
+    ways: list[tuple[Requirement, Sequence[_Way], _Way | None]] = field(default_factory=list)
 
     def in_force(self, identifier: str) -> CompiledRule | None:
         """The version of a rule that counts here; ``None`` where none is in force."""
@@ -376,7 +379,7 @@ class _Desk:
         ways = [way for branch in requirement.branches for way in self._ways(branch)]
         best = max(ways, key=lambda way: way.answer, default=None)
         if best is not None and best.answer is Answer.MET:
-            self._note(requirement, ways, best)
+            self.ways.append((requirement.requirement, ways, best))
             self._met(requirement, best)
         else:
             self._unmet(requirement, ways)
@@ -386,7 +389,7 @@ class _Desk:
         alone = all(branch.branch.on is On.PERSON for branch in requirement.branches)
         telling = ways if alone else [way for way in ways if way.branch.branch.on is not On.PERSON]
         nearest = max(telling, key=lambda way: (way.answer, not way.unsure), default=None)
-        self._note(requirement, ways, nearest)
+        self.ways.append((requirement.requirement, ways, nearest))
         found = [] if nearest is None else list(nearest.findings)
         if nearest is None:
             found.append(finding(Reason.NEED_SECOND_DOC, requirement.requirement.identifier))
@@ -408,18 +411,17 @@ class _Desk:
         answer = Answer.UNKNOWN if open_ else Answer.NOT_MET
         self.taken.append(Taken(requirement.requirement, branch, answer))
 
-    def _note(self, requirement: CompiledRequirement, ways: Sequence[_Way], telling: _Way | None) -> None:
-        """Keep what was asked on each way, and on which of them the result rests."""
-        for way in ways:
-            for each in way.rulings:
-                self.rulings.append(
-                    replace(
-                        each,
-                        requirement=requirement.requirement,
-                        branch=way.branch.branch,
-                        used=way is telling,
-                    )
-                )
+    def asked(self) -> tuple[Ruling, ...]:
+        """Every rule's answer: what every event must meet, then way by way."""
+        return (
+            *self.rulings,
+            *(
+                replace(each, requirement=requirement, branch=way.branch.branch, used=way is telling)
+                for requirement, ways, telling in self.ways
+                for way in ways
+                for each in way.rulings
+            ),
+        )
 
     def _ways(self, branch: CompiledBranch) -> list[_Way]:
         """The branch over each event of its kind, as far as it is open."""
@@ -495,13 +497,12 @@ def rule_on(shown: Sequence[Shown], book: CompiledBundle, context: Context, time
     for requirement in book.requirements:
         desk.require(requirement)
     desk.give(book.duties, facts.person)
-    rulings = tuple(desk.rulings)
     return Ruled(
         tuple(desk.findings),
         tuple(dict.fromkeys(desk.duties)),
         tuple(desk.taken),
         book.bundle,
-        lambda: rulings,
+        desk.asked,
     )
 
 

@@ -83,7 +83,7 @@ def unknown_in(complaint: str, value: Any) -> Unknown:
 
 def item(data: Any, name: str, index: int | None) -> Any:
     """The member of a value, ``None`` where it has none; a path that meets an unknown ends there."""
-    if isinstance(data, Mapping):
+    if isinstance(data, (dict, Mapping)):
         return data.get(name)
     if index is not None and isinstance(data, (list, tuple)) and index < len(data):
         return data[index]
@@ -371,7 +371,7 @@ def _set(compiling: Compiling, name: str) -> str:
 
 
 def _checked_set(found: Any, name: str) -> Mapping[str, tuple[date | None, date | None]]:
-    if not isinstance(found, Mapping):
+    if not isinstance(found, (dict, Mapping)):
         raise EvaluationError(f"there is no value set {name[:40]!r} in the bundle")
     return found
 
