@@ -165,21 +165,24 @@ class Gate:
         try:
             self._eyes.start(self.step)
             while not stop.is_set():
-                pause = self.step()
-                if self._basis is not None and self._basis.trust is not settled:
-                    settled = self._basis.trust
+                pause, basis = self.step(), self._basis
+                if basis is not None and basis.trust is not settled:
+                    settled = basis.trust
                     _leave_to_stay()
                 if pause:
                     stop.wait(pause)
-                else:
-                    self._eyes.wait(READ_S)
+                    self._resume()
+                self._eyes.wait(READ_S)
         finally:
             ended.set()
             watchdog.join(timeout=5)
-            self._eyes.close()
+            self._voice.mute()
             self._desk.leave_behind()
-            self._trust.close()
-            gc.unfreeze()
+            try:
+                self._eyes.close()
+            finally:
+                self._trust.close()
+                gc.unfreeze()
 
     def step(self, sight: Sight | None = None) -> float:
         """One round. Returns seconds to pause before the loop's next one; never raises.
@@ -190,7 +193,9 @@ class Gate:
             try:
                 over = self._voice.progress(self._eyes.since)
                 if over or self._voice.stalled:
-                    self._forget()
+                    self._ground = None
+                    self._desk.forget()
+                    self._eyes.forget()
                 if self._voice.stalled:
                     return STALLED_S  # what hangs is elsewhere: nothing is shown until it is over
                 pause = self._paused_until - self._monotonic()
@@ -202,21 +207,25 @@ class Gate:
                 return 0.0
             except StalledError:
                 talk.error("a verdict came too late and was dropped")
+                self._desk.forget()
                 return 0.0
             except Exception as error:  # noqa: BLE001 - whatever went wrong is ours, and the answer to it is OUT
-                talk.error("fault in the loop: %s", place_of(error))
                 self._faults += 1
                 self._fault_now = True
-                self._paused_until = self._monotonic() + pause_after(self._faults)
-                self._forget()
+                self._ground = None
+                self._desk.forget()
                 self._out((finding(Reason.UNIT_FAULT, type(error).__name__),))
-                return pause_after(self._faults)
+                pause = pause_after(self._faults)
+                self._paused_until = self._monotonic() + pause
+                talk.error("fault in the loop: %s", place_of(error))
+                return pause
 
-    def _forget(self) -> None:
-        """Whatever was shown, seen or known counts no more."""
-        self._ground = None
-        self._desk.forget()
-        self._eyes.forget()
+    def _resume(self) -> None:
+        """After a pause: what went wrong meanwhile counts no more. What still does is raised anew."""
+        try:
+            self._eyes.forget()
+        except Exception as error:  # noqa: BLE001 - as in a round
+            talk.error("fault in the loop: %s", place_of(error))
 
     def _round(self, sight: Sight | None) -> None:
         ground, told = self._ground, sight is not None

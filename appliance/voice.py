@@ -41,7 +41,7 @@ class Shows(Protocol):
 
 
 class StalledError(Exception):
-    """The watchdog has spoken; what was on its way is not shown."""
+    """The watchdog has spoken, or the unit ends; what was on its way is not shown."""
 
 
 class Spoken(NamedTuple):
@@ -62,7 +62,7 @@ class Voice:
         self._speaking = threading.Lock()
         self._beat = monotonic()
         self._stalled_at = 0.0
-        self._lamp_down = False
+        self._lamp_down = self._muted = False
         self.stalled = False
 
     @property
@@ -96,7 +96,7 @@ class Voice:
     ) -> Spoken:
         """A new answer, to the lamp, then to the page. Raises StalledError, LampError.
 
-        facts: for the page, made once the lamp is lit.
+        facts: for the page, made once the lamp is lit; where that hangs, the watchdog still has the lamp.
         """
         began = self._monotonic()
         with self._speaking:
@@ -104,7 +104,10 @@ class Voice:
             self._hub.forget()
             self._lamp.show(signal, anew=True)
             lit = self._monotonic()
-            self._hub.publish(facts(), result=result, why=why)
+        told = facts()
+        with self._speaking:
+            self._may_speak()
+            self._hub.publish(told, result=result, why=why)
         return Spoken(began, lit, self._monotonic())
 
     def say(self, signal: Signal, facts: Facts, *, keep_last: bool = False) -> None:
@@ -114,8 +117,12 @@ class Voice:
             self._lamp.show(signal)
             self._hub.publish(facts, keep_last=keep_last)
 
+    def mute(self) -> None:
+        """The unit ends: whatever is still on its way is not shown. Waits for nobody, for a pin may hang."""
+        self._muted = True
+
     def _may_speak(self) -> None:
-        if self.stalled:
+        if self.stalled or self._muted:
             raise StalledError
 
     def relight(self) -> None:

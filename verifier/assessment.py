@@ -16,7 +16,7 @@ The rules this module keeps:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import StrEnum
@@ -79,8 +79,7 @@ class Assessment:
         return tuple([found for check in self.checks if check.findings for found in check.findings])
 
 
-# Each step with the check that it is where it finds nothing.
-_STEPS = tuple((step.after, step.run, Check(step.name, Outcome.PASSED)) for step in STEPS)
+_PASSED: Mapping[str, Check] = {step.name: Check(step.name, Outcome.PASSED) for step in STEPS}
 
 
 def _check(name: str, findings: Sequence[Finding]) -> Check:
@@ -125,7 +124,8 @@ def assess(
     )
     done: list[Check] = []
     barred = nothing_read = False
-    for after, run, passed in _STEPS:
+    for step in STEPS:
+        after = step.after
         if after is _ALWAYS:
             if nothing_read:
                 break  # a web link needs no list at all
@@ -135,11 +135,11 @@ def assess(
             or (after is _CLAIMS and case.claims is None)
         ):
             continue
-        found = run(case)
+        found = step.run(case)
         if not found:
-            done.append(passed)
+            done.append(_PASSED[step.name])
             continue
-        done.append(_check(passed.name, found))
+        done.append(_check(step.name, found))
         barred = barred or after is _BARS
         nothing_read = nothing_read or any(each.state is State.RESCAN for each in found)
     return Assessment(

@@ -248,6 +248,20 @@ def revoked_by(
     return None
 
 
+def revocation_findings(
+    entries: Sequence[tuple[HashKind, bytes]],
+    scopes: Sequence[bytes],
+    trust: TrustList,
+    issued_at: datetime | None,
+    now: datetime | None,
+) -> list[Finding]:
+    """Whether a certificate is revoked, and whether that could be looked up. scopes: of its key."""
+    kind = revoked_by(entries, scopes, trust.revocation, issued_at)
+    if kind is not None:
+        return [finding(Reason.REVOKED, f"by {kind.name.lower()}")]
+    return gap_findings(scopes, trust, now)
+
+
 def gap_findings(scopes: Sequence[bytes], trust: TrustList, now: datetime | None) -> list[Finding]:
     """Whether what was looked up under these scopes can be relied on at ``now``."""
     for scope in scopes:

@@ -65,9 +65,6 @@ _GROUP: dict[State | None, int] = {
 _ROW: dict[Reason, int] = {code: row for row, code in enumerate(Reason)}
 
 
-_PASS = State.PASS  # looking a member up in its enum takes longer than the rest of what asks for it
-
-
 def _badness(found: Finding) -> tuple[int, int]:
     return _GROUP[found.state], _ROW[found.code]
 
@@ -86,5 +83,5 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def state_of(findings: Iterable[Finding]) -> State:
     """The state of the worst finding; PASS when nothing was found that changes it."""
-    worst = worst_first(findings)
-    return (worst[0].state if worst else None) or _PASS
+    worst = min(findings, key=_badness, default=None)
+    return State.PASS if worst is None else worst.state or State.PASS

@@ -231,7 +231,7 @@ def _chain(case: Case) -> Sequence[Finding]:
         if case.signer.chained is False:
             return [finding(Reason.CHAIN_BAD, "x5c")]
         leaf, issuer = case.signer.certificate, case.envelope.issuer_hint
-        if case.form.domain is Domain.SHC and leaf and issuer and not shc_keys.names_issuer(leaf, issuer):
+        if case.form.domain is _SHC and leaf and issuer and not shc_keys.names_issuer(leaf, issuer):
             return [finding(Reason.CHAIN_BAD, "x5c: its leaf does not name the issuer")]
         return ()
     case.authority = chain.authority_of(case.seal, case.trust)
@@ -363,14 +363,13 @@ def _revocation(case: Case) -> Sequence[Finding]:
     """Revoked by identifier, by country and identifier, by signature, or by its family's own entries?"""
     assert case.signer is not None
     assert case.claims is not None
-    revocation, scopes = case.trust.revocation, checks.scopes_of(case.signer)
-    if any(map(revocation.kinds, scopes)):  # else nobody lists any for this key: there is nothing to hash
+    scopes, issued_at = checks.scopes_of(case.signer), case.claims.issued_at
+    if not any(map(case.trust.revocation.kinds, scopes)):
+        entries = []  # nobody lists any for this key: there is nothing to hash
+    else:
         key = load_spki(case.signer.spki)
         entries = checks.revocation_entries(case.payload, case.claims.issuer, case.envelope.signature, key)
-        kind = checks.revoked_by(entries, scopes, revocation, case.claims.issued_at)
-        if kind is not None:
-            return [finding(Reason.REVOKED, f"by {kind.name.lower()}")]
-    return checks.gap_findings(scopes, case.trust, case.now)
+    return checks.revocation_findings(entries, scopes, case.trust, issued_at, case.now)
 
 
 def _event(case: Case) -> Sequence[Finding]:

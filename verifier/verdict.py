@@ -102,10 +102,10 @@ def decide(assessment: Assessment, policy: Policy, earlier: Sequence[Assessment]
     elif state_of(findings) is State.PASS:
         # nothing was proven and nothing was found: that is no answer, and whatever led here is ours
         findings.append(finding(Reason.UNIT_FAULT, "no certificate and no reason"))
-    state = state_of(findings)
+    state, reasons = _answer(findings)
     return Verdict(
         state=state,
-        reasons=_reasons(findings, state),
+        reasons=reasons,
         duties=_duties(state, ruled, assessment.list_state),
         family=assessment.family,
         certificate=assessment.certificate,
@@ -137,10 +137,10 @@ def decide_without_certificate(
     findings += found
     if any(each is not None and each.asks is not Asks.RULES for each in (policy.bundle, policy.order)):
         findings.append(finding(Reason.NEED_SECOND_DOC, "no certificate was shown"))
-    state = state_of(findings)
+    state, reasons = _answer(findings)
     return Verdict(
         state=state,
-        reasons=_reasons(findings, state),
+        reasons=reasons,
         duties=_duties(state, ruled, list_state),
         family=None,
         certificate=None,
@@ -202,11 +202,15 @@ def _identity(
     return identity.match_identity(certificate.holder, traveller)
 
 
-def _reasons(findings: Sequence[Finding], state: State) -> tuple[Finding, ...]:
-    """Worst first. Whoever fails has no duties, so a red does not say "may enter, with duties" either."""
+def _answer(findings: Sequence[Finding]) -> tuple[State, tuple[Finding, ...]]:
+    """The state and its reasons, the worst first. Whoever fails has no duties, so a red does not say "may
+    enter, with duties" either.
+    """
+    reasons = worst_first(findings)
+    state = (reasons[0].state if reasons else None) or State.PASS
     if state is State.FAIL:
-        findings = [each for each in findings if each.code is not Reason.DUTY_ONLY]
-    return worst_first(findings)
+        reasons = tuple(each for each in reasons if each.code is not Reason.DUTY_ONLY)
+    return state, reasons
 
 
 _MAY_ENTER = (State.PASS, State.CHECK)

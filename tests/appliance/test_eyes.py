@@ -15,6 +15,7 @@ import pytest
 from desk import Desk, vaccination
 from gate_rig import Rig, image_of, luma_of
 
+from appliance import answering
 from appliance.camera import Closing, Frame
 from appliance.config import GateConfig
 from appliance.errors import CameraError
@@ -183,19 +184,17 @@ def test_no_frame_is_begun_by_whoever_waits_for_a_turn(pair: Pair) -> None:
     assert pair.told.empty()
 
 
-def test_a_sight_is_told_by_whoever_read_it(pair: Pair) -> None:
-    """Where the core is awake and its caches are warm; the loop's rounds wait for their turn meanwhile."""
-    threads: list[str] = []
-    pair.see = lambda _sight: threads.append(threading.current_thread().name)  # type: ignore[method-assign]
-    pair.eyes.close()
-    other = Pair()
-    other.eyes.start(pair.see)
-    with other.eyes.turn:
-        other.put(1, 1.0)
-        other.begun(1)
+def test_a_sight_is_told_by_whoever_read_it() -> None:
+    """Where the core is awake and its caches are warm, and in its turn."""
+    pair, threads = Pair(), []
+    pair.eyes.start(lambda _sight: threads.append(threading.current_thread().name))
+    with pair.eyes.turn:
+        pair.put(1, 1.0)
+        pair.begun(1)
+        time.sleep(0.05)  # long enough to tell it out of turn
         assert threads == []
     until(lambda: bool(threads))
-    other.eyes.close()
+    pair.eyes.close()
     assert threads[0].startswith("reader ")
 
 
@@ -299,6 +298,7 @@ def test_a_fault_that_was_forgotten_is_not_raised(pair: Pair) -> None:
     pair.put(1, 1.0)
     until(lambda: pair.eyes._fault is not None)
     pair.eyes.forget()
+    assert not pair.eyes._faulty.is_set()
     pair.put(2, 2.0)
     assert numbers(pair.next()) == ["2"]
 
@@ -315,7 +315,7 @@ def test_waiting_ends_with_a_fault(pair: Pair) -> None:
     assert time.monotonic() - before < PATIENCE_S
     with pytest.raises(KeyError):
         pair.eyes.look()
-    pair.eyes.wait(0.001)
+    assert not pair.eyes._faulty.is_set()
     assert pair.eyes.look() is None
 
 
@@ -419,6 +419,19 @@ def test_no_frame_is_kept_once_it_was_looked_at() -> None:
         eyes.close()
 
 
+def test_no_frame_is_kept_while_what_it_showed_is_judged() -> None:
+    """Its pixels are a traveller's, and judging may hang."""
+    pair = Pair()
+    memory = bytearray(4)
+    pair.may_tell.clear()
+    pair.eyes.start(pair.see)
+    pair.feed.frames.put(Frame(memoryview(memory).cast("B", (2, 2)), 1.0))
+    until(lambda: not pair.told.empty())
+    until(lambda: freed(memory))
+    pair.may_tell.set()
+    pair.eyes.close()
+
+
 def test_no_frame_is_kept_that_a_reader_failed_at() -> None:
     """Once the loop knows of the fault: not even until the collector comes by, which may be in hours."""
 
@@ -483,6 +496,61 @@ def running(rig: Rig) -> Iterator[None]:
         worker.join(PATIENCE_S)
     assert not worker.is_alive()
     until(lambda: set(threading.enumerate()) <= others)
+    assert not rig.gate._desk.session.begun, "nobody is known when the unit has ended"
+
+
+def test_rounds_are_made_one_at_a_time(desk: Desk, make_rig: Callable[..., Rig]) -> None:
+    """The loop's own round waits for whoever judges a frame."""
+    rig = make_rig(desk)
+    begun, may_end = threading.Event(), threading.Event()
+    rounds: list[str] = []
+    known = rig.gate._known
+
+    def slow() -> Any:
+        rounds.append(threading.current_thread().name)
+        begun.set()
+        assert may_end.wait(PATIENCE_S)
+        return known()
+
+    rig.gate._known = slow  # type: ignore[method-assign]
+    workers = [threading.Thread(target=rig.gate.step, name=name) for name in ("first", "second")]
+    workers[0].start()
+    assert begun.wait(PATIENCE_S)
+    workers[1].start()
+    time.sleep(0.05)  # long enough to begin out of turn
+    assert rounds == ["first"]
+    may_end.set()
+    for worker in workers:
+        worker.join(PATIENCE_S)
+    assert rounds == ["first", "second"]
+
+
+def test_nothing_that_could_wait_stands_between_a_frame_and_the_lamp(
+    desk: Desk, make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's words come after it, and what the next answer needs to know after the page."""
+    text = desk.signer().issue(vaccination())
+    rig = make_rig(desk)
+    rig.rounds(0.2)
+    done: list[str] = []
+
+    def noted(owner: Any, name: str, word: str) -> None:
+        before = getattr(owner, name)
+
+        def call(*given: Any, **options: Any) -> Any:
+            done.append(word)
+            return before(*given, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+    noted(rig.lamp, "show", "lamp")
+    noted(answering, "of_verdict", "words")
+    noted(rig.hub, "publish", "page")
+    noted(rig.gate, "_known", "known")
+    code = Code(text, text.encode(), "QRCode", 1)
+    for _ in range(2):
+        rig.gate.step(Sight(Look((code,)), *[rig.monotonic()] * 4))
+    assert done == ["lamp", "words", "page", "known", "known"]
 
 
 def test_the_steps_of_an_answer_follow_each_other_and_make_the_whole(
@@ -555,6 +623,90 @@ def test_a_fault_in_judging_is_out_for_as_long_as_the_pause_whatever_frames_show
     assert min(at for at, lens in lit if lens is Lens.GREEN) >= out + pause_after(1)
 
 
+def test_what_goes_wrong_during_a_pause_does_not_make_another_one(
+    desk: Desk, make_rig: Callable[..., Rig]
+) -> None:
+    """Both readers failed at the same scene: one pause is for both."""
+    failed: list[str] = []
+
+    def read(luma: Any) -> Look:
+        name = threading.current_thread().name
+        if broken.is_set() and name not in failed:
+            failed.append(name)
+            raise ValueError("a traveller")
+        return look(luma)
+
+    broken = threading.Event()
+    rig = make_rig(desk, read=read)
+    with running(rig):
+        until(lambda: rig.lamp.signal is Signal.READY)
+        broken.set()
+        until(lambda: len(failed) == 2)
+        until(lambda: rig.lamp.signal is Signal.OUT)
+        until(lambda: rig.lamp.signal is Signal.READY)
+        end = time.monotonic() + 2 * pause_after(1)
+        while time.monotonic() < end:
+            assert rig.lamp.signal is Signal.READY
+            time.sleep(0.005)
+
+
+def test_words_that_hang_leave_no_green_behind(
+    desk: Desk, make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lamp is lit before the page has its words: the watchdog takes it back, and the words are dropped."""
+    code = luma_of(image_of(desk.signer().issue(vaccination())))
+    go_on = threading.Event()
+    told = answering.of_verdict
+
+    def hang(*given: Any, **options: Any) -> Any:
+        assert go_on.wait(PATIENCE_S)
+        return told(*given, **options)
+
+    rig = make_rig(desk, read=Reader(), config=replace(GateConfig(), watchdog_s=0.6))
+    monkeypatch.setattr(answering, "of_verdict", hang)
+    with running(rig):
+        rig.camera.picture = code
+        until(lambda: rig.lamp.signal is Signal.PASS)
+        until(lambda: rig.lamp.signal is Signal.OUT)
+        assert rig.page()["state"] == "OUT"
+        assert rig.answers == []
+        go_on.set()
+        until(lambda: rig.lamp.signal is Signal.PASS)
+        until(lambda: rig.page()["state"] == "PASS")
+
+
+def test_a_verdict_that_comes_after_the_end_is_not_shown(
+    desk: Desk, make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever hung while judging finds the lamp dark and leaves nobody behind."""
+    monkeypatch.setattr("appliance.eyes.CLOSE_S", 0.1)
+    code = luma_of(image_of(desk.signer().issue(vaccination())))
+    judging, go_on = threading.Event(), threading.Event()
+    rig = make_rig(desk, read=Reader())
+    take = rig.gate._desk.session.take
+
+    def slow(*given: Any) -> None:
+        judging.set()
+        assert go_on.wait(PATIENCE_S)
+        take(*given)
+
+    rig.gate._desk.session.take = slow  # type: ignore[method-assign]
+    rig.monotonic = time.monotonic  # type: ignore[method-assign]
+    rig.camera.period_s = 0.02
+    stop = threading.Event()
+    worker = threading.Thread(target=rig.gate.run, args=(stop,))
+    worker.start()
+    rig.camera.picture = code
+    assert judging.wait(PATIENCE_S)
+    stop.set()
+    go = threading.Timer(0.5, go_on.set)  # the loop may wait for its turn as well
+    go.start()
+    worker.join(PATIENCE_S)
+    until(lambda: not any(thread.is_alive() for thread in rig.gate._eyes._threads))
+    assert not rig.gate._desk.session.begun
+    assert not any(change.lens is Lens.GREEN and change.level for change in rig.lamp.recording())
+
+
 def test_a_reader_that_hangs_is_out_also_while_the_other_one_goes_on(
     desk: Desk, make_rig: Callable[..., Rig]
 ) -> None:
@@ -598,10 +750,11 @@ def test_while_something_hangs_nobody_is_remembered(desk: Desk, make_rig: Callab
         return reader(luma)
 
     read.forget = reader.forget  # type: ignore[attr-defined]
+    code = luma_of(image_of(desk.signer().issue(vaccination())))
     rig = make_rig(desk, read=read, config=replace(GateConfig(), watchdog_s=0.6))
     with running(rig):
         try:
-            rig.camera.picture = luma_of(image_of(desk.signer().issue(vaccination())))
+            rig.camera.picture = code
             until(lambda: rig.lamp.signal is Signal.PASS)
             hang.set()
             until(lambda: rig.lamp.signal is Signal.OUT)

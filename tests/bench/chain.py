@@ -202,9 +202,9 @@ def steps(rig: Rig, basis: Basis) -> dict[str, Work]:
     def revoked(one: Any) -> object:
         payload, said, (key, envelope), certificate = one
         entries = checks.revocation_entries(payload, said.issuer, envelope.signature, key)
-        scopes = checks.scopes_of(certificate.key)
-        checks.revoked_by(entries, scopes, trust.revocation, said.issued_at)
-        return checks.gap_findings(scopes, trust, now)
+        return checks.revocation_findings(
+            entries, checks.scopes_of(certificate.key), trust, said.issued_at, now
+        )
 
     return {
         "open_code": each(open_code, rig.texts),

@@ -62,6 +62,7 @@ ROWS: dict[str, tuple[list[RecognisedIssuer], tuple[State, list[Reason], Recogni
     "others are on the list": ([country("DE"), named(CARDS)], NOT_RECOGNISED),
     "it says that they are not": ([country("FR", NONE)], NOT_RECOGNISED),
     "it says both": ([country("FR", NONE), country("FR")], NOT_RECOGNISED),
+    "it says both, the worse last": ([country("FR"), country("FR", NONE)], NOT_RECOGNISED),
     "not yet": ([country("FR", valid_from=NOW + timedelta(seconds=1))], NOT_RECOGNISED),
     "no more": ([country("FR", TEMPORARY, valid_until=NOW)], NOT_RECOGNISED),
     "officially": ([country("FR")], (PASS, [], OFFICIAL)),
@@ -72,6 +73,10 @@ ROWS: dict[str, tuple[list[RecognisedIssuer], tuple[State, list[Reason], Recogni
     ),
     "officially, and temporarily before that": (
         [country("FR"), country("FR", TEMPORARY)],
+        (PASS, [], OFFICIAL),
+    ),
+    "temporarily, and officially as well": (
+        [country("FR", TEMPORARY), country("FR")],
         (PASS, [], OFFICIAL),
     ),
 }

@@ -436,6 +436,15 @@ def test_every_pair_of_digits_is_a_character_of_its_own_or_none() -> None:
                 shc.characters(f"00{pair:02}")
 
 
+def test_of_headers_only_such_as_say_no_more_than_they_must_are_remembered() -> None:
+    """It is not proven, and may repeat claims (RFC 7519 §5.3): what could be about somebody is not kept."""
+    for header, remembered in ((HEADER, 1), ({**HEADER, "sub": "NGUYEN THI MINH KHAI 1988-02-29"}, 0)):
+        shc._header.cache_clear()
+        for _ in range(2):
+            assert shc.open_shc(sealed(header, deflated(b"{}"))).kid == KID.encode()
+        assert shc._header.cache_info().currsize == remembered
+
+
 @pytest.mark.parametrize("name", OPENING)
 def test_a_broken_container_is_named(name: str) -> None:
     """Each fault has its reason and its words, and the words hold nothing of the card."""

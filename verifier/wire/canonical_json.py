@@ -22,7 +22,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=
 
 
 def dumps(value: Any) -> bytes:
-    """The canonical form of a JSON value. Raises ValueError when it has none."""
+    """The canonical form of a JSON value, none of which holds itself. Raises ValueError where it has none."""
     return _ENCODER.encode(value).encode() if _is_plain(value) else rfc8785.dumps(value)
 
 

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from verifier.certificate import Family
 from verifier.keys import ES256
@@ -40,7 +40,7 @@ MAX_PART = 7_089  # digits of a version 40-L symbol in numeric mode
 MAX_PARTS = 32
 MAX_CARDS = 32  # in one health-card file
 COMPRESSION = "DEF"  # raw deflate, the only value of `zip` that is read
-_CACHED = 512  # characters of a header that is kept; a real one has about 120
+_CACHED = 160  # characters of a header that is worth remembering: one that says no more than it must
 
 _SMALLEST = 45  # the character that the digits 00 stand for: "-"
 _LARGEST_PAIR = 77  # "z"
@@ -72,11 +72,10 @@ def open_shc(text: str) -> Envelope:
     header = (_header if len(head) <= _CACHED else _read_header)(head)
     payload = base64url.decode(body, "jws", "the payload")
     signature = base64url.decode(tail, "jws", "the signature")
-    hint, parsed = _parse(header, payload, bare=bare)
-    algorithm, kid = header.get("alg"), header.get("kid")
+    hint, parsed = _parse(payload, compressed=header.compressed, bare=bare)
     return Envelope(
-        alg=None if algorithm is None else _ALGORITHMS.get(algorithm, 0) if isinstance(algorithm, str) else 0,
-        kid=kid.encode() if isinstance(kid, str) and kid else None,
+        alg=header.alg,
+        kid=header.kid,
         payload=payload,
         signature=signature,
         to_be_signed=f"{head}.{body}".encode("ascii"),
@@ -85,18 +84,31 @@ def open_shc(text: str) -> Envelope:
     )
 
 
+class _Header(NamedTuple):
+    """What a JWS header says. alg: as in COSE, 0 for any other. compressed: whether it names ``DEF``."""
+
+    alg: int | None
+    kid: bytes | None
+    compressed: bool
+
+
 @lru_cache(maxsize=1024)  # an issuer signs all its cards with the same header
-def _header(head: str) -> Mapping[str, Any]:
+def _header(head: str) -> _Header:
     return _read_header(head)
 
 
-def _read_header(head: str) -> Mapping[str, Any]:
+def _read_header(head: str) -> _Header:
     header = strict_json.decode(base64url.decode(head, "jws", "the header"), "jws header")
     if not isinstance(header, dict):
         raise MalformedError("jws header", "not an object")
     if "crit" in header:
         raise MalformedError("jws header", "a critical header that is not known here")
-    return header
+    algorithm, kid = header.get("alg"), header.get("kid")
+    return _Header(
+        alg=None if algorithm is None else _ALGORITHMS.get(algorithm, 0) if isinstance(algorithm, str) else 0,
+        kid=kid.encode() if isinstance(kid, str) and kid else None,
+        compressed=header.get("zip") == COMPRESSION,
+    )
 
 
 def decode_shc(envelope: Envelope) -> Claims:
@@ -124,13 +136,12 @@ def decode_shc(envelope: Envelope) -> Claims:
 
 
 def _parse(
-    header: Mapping[str, Any], payload: bytes, *, bare: bool
+    payload: bytes, *, compressed: bool, bare: bool
 ) -> tuple[str | None, dict[str, Any] | MalformedError]:
     """The issuer that an unproven payload names, and its object or what is wrong with it.
 
     Raises MalformedError with reason ``NOT_CERT`` for a token of another world.
     """
-    compressed = header.get("zip") == COMPRESSION
     try:
         value = strict_json.decode(deflate.inflate(payload, raw=True) if compressed else payload, "claims")
     except MalformedError as error:

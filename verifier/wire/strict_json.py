@@ -58,8 +58,9 @@ class _RefusedError(Exception):
 
 def _check_depth(text: str, layer: str) -> None:
     """Brackets outside texts, counted before the reader recurses into them."""
-    # where no quote can be an escaped one, every second piece between quotes is a text
-    outside = _TEXTS.sub("", text) if "\\" in text else "".join(text.split('"')[::2])
+    # where no quote is an escaped one, every second piece between quotes is a text
+    plain = "\\" not in text and len(text) <= MAX_BYTES  # pieces take more memory than what they are of
+    outside = "".join(text.split('"')[::2]) if plain else _TEXTS.sub("", text)
     depth = 0
     for bracket in _BRACKETS.findall(outside):
         depth += 1 if bracket in "[{" else -1
