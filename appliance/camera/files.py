@@ -112,7 +112,7 @@ class FolderCamera(Closing):
         self._next_frame = max(self._next_frame + self._period, now)
         if now >= self._until:
             self._change(now)
-        return Frame(self._empty if self._picture is None else self._picture, now)
+        return Frame(self._empty if self._picture is None else self._picture, self._monotonic())
 
     def _change(self, now: float) -> None:
         if self._picture is not None and self._gap_s > 0:
@@ -213,7 +213,7 @@ class VideoCamera(Closing):
         while self._ahead is not None and self._began + self._ahead[0] <= now:
             due = self._ahead
             self._ahead = self._decode()
-        return Frame(due[1], now)
+        return Frame(due[1], self._monotonic())
 
     def _decode(self) -> tuple[float, Luma] | None:
         import av  # for a video alone: it takes as long to load, and as much memory, as all of the reader

@@ -90,7 +90,7 @@ def read_together(lumas: Sequence[Luma], harder_s: float = HARDER_S, *, data_mat
     """What several frames of one symbol show together, where none of them does alone.
 
     lumas: of one size, in the order they were taken, the symbol hardly moved between them. harder_s: seconds
-    of this thread's work beyond the cheap passes. A frame that reads by itself ends it.
+    of this thread's work for each of them, beyond the cheap passes. A frame that reads by itself ends it.
     """
     formats = FORMATS_AND_DATA_MATRIX if data_matrix else FORMATS
     founds = []
@@ -105,7 +105,7 @@ def read_together(lumas: Sequence[Luma], harder_s: float = HARDER_S, *, data_mat
     began = time.thread_time()
 
     def until() -> bool:
-        return time.thread_time() - began > harder_s
+        return time.thread_time() - began > harder_s * len(lumas)
 
     code = mend_together(restoring, lumas, founds, until)
     return damaged if code is None else Look((code,))

@@ -653,7 +653,7 @@ def test_what_goes_wrong_during_a_pause_does_not_make_another_one(
 def test_words_that_hang_leave_no_green_behind(
     desk: Desk, make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lamp is lit before the page has its words: the watchdog takes it back, and the words are dropped."""
+    """The lamp is lit before the page has its words: the watchdog takes it back, and they are dropped."""
     code = luma_of(image_of(desk.signer().issue(vaccination())))
     go_on = threading.Event()
     told = answering.of_verdict

@@ -1,6 +1,6 @@
 """What passes between a frame in memory and the lamp, and what two reading threads are worth.
 
-The whole live path runs: the camera's thread, the mailbox, the reading threads, the gate's loop, a mock lamp
+The whole live path runs: the camera's thread, the mailbox, the reading threads that judge too, a mock lamp
 and the page's hub. Each frame shows another certificate, in a place of its own, after a frame without any; so
 nothing is judged from memory. Frames follow each other as soon as the one before is done. The ordinary
 reader's fastest pass takes its turn with each frame, for the ratio.

@@ -31,7 +31,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from appliance.picture import Luma
-from appliance.reader.stills import read_still, read_together
+from appliance.reader.stills import HARDER_S, read_still, read_together
 from bench.frames import Shot, held_still, luma_of, texts
 from bench.told import keep, progress, spread
 
@@ -106,12 +106,17 @@ def told(number: int, level: Level, tools: Path | None, seed: int, work_s: float
 
 
 def measure(
-    count: int = 100, level: Level = Level(), *, tools: Path | None = None, seed: int = 1, work_s: float = 10
+    count: int = 100,
+    level: Level = Level(),
+    *,
+    tools: Path | None = None,
+    seed: int = 1,
+    work_s: float = HARDER_S,
 ) -> dict[str, Any]:
     """Draw sequences until ``count`` of them have no frame that reads alone, and read those together.
 
     All cores work: what is counted takes no time into account. work_s: seconds of a thread on the processor
-    that reading one together may take. Raises ValueError when too many read alone at this level.
+    for each frame that is read together. Raises ValueError when too many read alone at this level.
     """
     done: list[Told] = []
     work = partial(told, level=level, tools=tools, seed=seed, work_s=work_s)
@@ -147,7 +152,9 @@ def main() -> int:
     parser.add_argument("--noise", type=float, default=Level().noise, help="sigma in grey levels (170)")
     parser.add_argument("--blur", type=float, default=Level().blur, help="sigma in modules (0.35)")
     parser.add_argument("--shift", type=float, default=Level().shift, help="pixels from frame to frame (6)")
-    parser.add_argument("--work-s", type=float, default=10, help="seconds of work for one sequence (10)")
+    parser.add_argument(
+        "--work-s", type=float, default=HARDER_S, help=f"seconds of work for a frame ({HARDER_S:g})"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the figures there too")
     given = parser.parse_args()
