@@ -4,8 +4,8 @@ The rules this module keeps:
 
 * One thread fetches frames, others read them. The reader gives the interpreter away while it works, so two
   frames are read at once on two cores.
-* Whoever has read a frame has it judged, there and then: the core is awake and its caches are warm. One
-  thread at a time does so, by ``turn``, which the gate's own rounds take as well.
+* Whoever has read a frame has it judged, there and then: nobody has to be woken for it. One thread at a time
+  does so, by ``turn``, which the gate's own rounds take as well.
 * One frame waits at most, the latest: an older one that nobody took is dropped and counted. No frame is kept
   once it was looked at.
 * Time goes forward for whoever judges. A look that comes after a later one's is told at that later one's

@@ -185,7 +185,7 @@ def test_no_frame_is_begun_by_whoever_waits_for_a_turn(pair: Pair) -> None:
 
 
 def test_a_sight_is_told_by_whoever_read_it() -> None:
-    """Where the core is awake and its caches are warm, and in its turn."""
+    """Nobody has to be woken for it; and in its turn."""
     pair, threads = Pair(), []
     pair.eyes.start(lambda _sight: threads.append(threading.current_thread().name))
     with pair.eyes.turn:
