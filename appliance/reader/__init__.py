@@ -4,7 +4,8 @@
     live         what is tried on each frame of a camera, in which order, and when to stop
     stills       pictures of which no next frame waits, and several frames of one symbol
     mending      damaged symbols at work: over the frames of a camera, in a still picture, in several together
-    restoring    a damaged symbol undone: laid flat, unbent, equalised, proven by its parity (NumPy)
+    restoring    a damaged symbol undone: equalised, and proven by its parity (NumPy)
+    flattening   before that: the symbol laid flat and unbent
     finding      where a symbol is that no ordinary pass even sees
     qrgrid       a symbol as a square of modules, and the words that its bits belong to
 

@@ -28,8 +28,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
+from appliance.reader.flattening import Corner
 from appliance.reader.qrgrid import Modules
-from appliance.reader.restoring import Corner
 
 # Pixels of the reduced picture for a module, and of the window that is compared.
 _SCALE: Final = 1.3

@@ -4,8 +4,8 @@ A reader's threshold asks of each pixel whether it is dark. Here every module is
 QR symbols: the same patterns stand in every symbol of a version, modules have two values only, and the words
 carry parity.
 
-1. The symbol is laid flat by its four corners, and its brightness evened out.
-2. Its known patterns are looked for where they should be: a field of displacements unbends the paper.
+1. The symbol is laid flat by its four corners, and
+2. unbent by its known patterns, both in :mod:`appliance.reader.flattening`.
 3. A linear equaliser is fitted to the modules that are known, and then to its own decisions: whatever blur
    there is, out of focus or by motion in any direction, is undone as far as the noise allows.
 4. What the decisions would look like is compared with what is seen: the grid is pulled to where they agree.
@@ -33,14 +33,25 @@ The rules this module keeps:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import zxingcpp
 from numpy.lib.stride_tricks import sliding_window_view
-from PIL import Image, ImageFilter
+from PIL import Image
 
+from appliance.reader.flattening import (
+    SCALE,
+    Corner,
+    View,
+    agreement,
+    flatten,
+    mean_around,
+    middles,
+    prepare,
+    sample,
+    unbend,
+)
 from appliance.reader.qrgrid import (
     Grid,
     Modules,
@@ -51,11 +62,6 @@ from appliance.reader.qrgrid import (
     with_format,
 )
 
-Corner = tuple[float, float]
-
-# Pixels of the flat picture for a module, and modules of margin around the symbol.
-SCALE: Final = 3
-MARGIN: Final = 4
 # How far a symbol's modules decide together where a part of it lies, in modules; finer step by step.
 WINDOWS: Final = (16, 16, 16, 12, 12, 12, 9, 9, 9, 9, 7, 7, 7, 7, 5, 5, 5, 5)
 MAX_STEPS: Final = len(WINDOWS) + 1
@@ -64,25 +70,11 @@ _PROVING: Final = frozenset({0, 2, 5, 8, 11, 14, 17, 18})
 # The steps in which more is seen around each module: twenty times the work, and half of the errors.
 _WIDE: Final = frozenset({2, 8, 14})
 _WIDE_TOGETHER: Final = frozenset({2, 5, 8, 11, 14, 17})
-# Patterns that are found by less than this correlation tell nothing.
-_PATTERN_FLOOR: Final = 0.35
 # Correlation of a view, its blur undone, with what was decided before it, block by block: 0.6 and more where
 # it is the same and just readable, 0.1 at most where it is another one.
 SAME_FLOOR: Final = 0.35
 # A symbol whose patterns are seen less than this on the whole is not there, or is of another version.
 FIT_FLOOR: Final = 0.3
-
-
-@dataclass(slots=True, eq=False)
-class _View:
-    """One frame's symbol laid flat: evened picture, its slopes, its contrast, and where the modules are."""
-
-    picture: Modules
-    slope_y: Modules
-    slope_x: Modules
-    contrast: Modules
-    y: Modules
-    x: Modules
 
 
 class Restoration:
@@ -96,8 +88,8 @@ class Restoration:
         self.steps = 0
         self.fit = 0.0
         self._most = most
-        self._views: list[_View] = []
-        self._coming: tuple[_View, list[tuple[float, float]]] | None = None
+        self._views: list[View] = []
+        self._coming: tuple[View, list[tuple[float, float]]] | None = None
         self._known = self.grid.known.astype(np.float32)
         self._soft: Modules | None = None
 
@@ -126,22 +118,22 @@ class Restoration:
     def begin(self, image: Image.Image, corners: Sequence[Corner], reach: float = 2) -> None:
         """The first part of :meth:`add`; :meth:`step` does the rest, and needs the image no longer."""
         self.fit = 0.0
-        flat = _flatten(image, corners, self.grid.side)
+        flat = flatten(image, corners, self.grid.side)
         # Patterns that were found show where to look for those that were further away.
         rounds = [(reach, 30.0)] * (1 if reach <= 2 else 3) + [(1.0, 16.0)]
-        self._coming = None if flat is None else (_prepare(flat, self.grid.side), rounds)
+        self._coming = None if flat is None else (prepare(flat, self.grid.side), rounds)
 
     def _settle(self) -> None:
         """One more round with the view that is coming in."""
         assert self._coming is not None
         view, rounds = self._coming
-        view.y, view.x, self.fit = _unbend(view.picture, self.grid, view.y, view.x, *rounds.pop(0))
+        view.y, view.x, self.fit = unbend(view.picture, self.grid, view.y, view.x, *rounds.pop(0))
         if self.fit <= FIT_FLOOR and len(rounds) == 1:
             rounds = []
         if rounds:
             return
         self._coming = None
-        self.fit = min(self.fit, _agreement(view, self.grid) + 0.1)
+        self.fit = min(self.fit, agreement(view, self.grid) + 0.1)
         if self.fit > FIT_FLOOR:
             if self._soft is not None and not self._agrees(view, self._decided(self._soft)):
                 self._begin_anew()
@@ -155,11 +147,11 @@ class Restoration:
         """What is known of each module, and else what the soft values say."""
         return np.where(self._known != 0, self._known, np.tanh(2 * soft)).astype(np.float32)
 
-    def _agrees(self, view: _View, decided: Modules) -> bool:
+    def _agrees(self, view: View, decided: Modules) -> bool:
         """Whether a view shows the symbol that was decided so far, block for block: two papers of one family
         may have all blocks but a few in common.
         """
-        (values,) = _sample((view.picture,), view.y, view.x)
+        (values,) = sample((view.picture,), view.y, view.x)
         around, wanted = _around(values, 2), decided.reshape(-1)
         told = around @ _solve(around.T @ around, around.T @ wanted, 0.005)
         level, _ = read_format(decided)
@@ -180,7 +172,7 @@ class Restoration:
             return None
         number = self.steps
         self.steps += 1
-        seen = [_sample((v.picture, v.slope_y, v.slope_x), v.y, v.x) for v in self._views]
+        seen = [sample((v.picture, v.slope_y, v.slope_x), v.y, v.x) for v in self._views]
         fixed = self._known != 0
         soft = self._equalise([_around(values[0], 2) for values in seen])
         together = self.views > 1
@@ -226,7 +218,7 @@ class Restoration:
         if self.views > 1:
             spots = [spots[0], spots[3]]
         return [
-            _around(_sample((view.picture,), view.y + y, view.x + x)[0], reach)
+            _around(sample((view.picture,), view.y + y, view.x + x)[0], reach)
             for view in self._views
             for y, x in spots
         ]
@@ -274,7 +266,7 @@ class Restoration:
         return soft
 
     def _prove(self, soft: Modules, fixed: Modules, until: Callable[[], bool]) -> Any:
-        contrast = sum(_sample((view.contrast,), view.y, view.x)[0] for view in self._views)
+        contrast = sum(sample((view.contrast,), view.y, view.x)[0] for view in self._views)
         sure = soft * np.minimum(1, contrast / np.median(contrast) * 2)
         level, mask = read_format(sure)
         repaired = correct(np.where(fixed, self._known * 3, sure), self.grid, level, mask, until)
@@ -308,194 +300,6 @@ def _read(modules: Modules) -> Any:
     return next((symbol for symbol in symbols if symbol.valid), None)
 
 
-# --- 1. Flat and even ---------------------------------------------------------------------------------------
-
-
-def _flatten(image: Image.Image, corners: Sequence[Corner], side: int) -> Modules | None:
-    """The symbol seen from above, SCALE pixels a module, with a margin; ``None`` for impossible corners."""
-    image, corners = _near(image, corners, side)
-    near, far = MARGIN * SCALE, (MARGIN + side) * SCALE
-    rows, wanted = [], []
-    for (x, y), (u, v) in zip(((near, near), (far, near), (far, far), (near, far)), corners, strict=True):
-        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-        wanted += [u, v]
-    try:
-        factors = np.linalg.solve(np.array(rows, float), np.array(wanted, float))
-    except np.linalg.LinAlgError:
-        return None
-    size = ((side + 2 * MARGIN) * SCALE,) * 2
-    module = max(abs(corners[0][0] - corners[2][0]), abs(corners[0][1] - corners[2][1])) / side
-    finer = module < SCALE * 1.2
-    flat = image.transform(
-        size,
-        Image.Transform.PERSPECTIVE,
-        tuple(factors),
-        Image.Resampling.BICUBIC if finer else Image.Resampling.BILINEAR,
-        fillcolor=128,
-    )
-    return np.asarray(flat, np.float32)
-
-
-def _near(image: Image.Image, corners: Sequence[Corner], side: int) -> tuple[Image.Image, list[Corner]]:
-    """The picture around the corners, no finer than it will be looked at: that takes noise off."""
-    xs, ys = [x for x, _ in corners], [y for _, y in corners]
-    length = max(max(xs) - min(xs), max(ys) - min(ys))
-    rim = length * (MARGIN + 1) / side
-    left, top = max(0, int(min(xs) - rim)), max(0, int(min(ys) - rim))
-    right, bottom = min(image.width, int(max(xs) + rim) + 1), min(image.height, int(max(ys) + rim) + 1)
-    across = [np.hypot(xs[n] - xs[n - 1], ys[n] - ys[n - 1]) for n in range(4)]
-    pixels = float(sum(across)) / 4 / side / SCALE
-    times = max(1, int(pixels))
-    if right - left < times or bottom - top < times:
-        return image, list(corners)
-    part = image.crop((left, top, right, bottom))
-    if times > 1:
-        part = part.reduce(times)
-    if pixels / times > 1.2:
-        part = part.filter(ImageFilter.BoxBlur((pixels / times - 1) / 2))
-    return part, [((x - left) / times, (y - top) / times) for x, y in corners]
-
-
-def _prepare(flat: Modules, side: int) -> _View:
-    """Evened out: darkness above that of the surroundings, in units of the surroundings' contrast."""
-    cells = len(flat) // SCALE
-    squares = flat.reshape(cells, SCALE, cells, SCALE)
-    mean = _mean(squares.mean((1, 3)), 5)
-    contrast = np.sqrt(np.maximum(_mean((squares * squares).mean((1, 3)), 5) - mean * mean, 0)) + 3
-    picture = (mean[:, None, :, None] - squares) / contrast[:, None, :, None]
-    picture = np.pad(picture.reshape(flat.shape), 1, mode="edge")
-    picture = picture[:-2] + picture[1:-1] + picture[2:]
-    picture = (picture[:, :-2] + picture[:, 1:-1] + picture[:, 2:]) / 9
-    contrast = np.kron(contrast, np.ones((SCALE, SCALE), np.float32))
-    slope_y, slope_x = np.gradient(picture)
-    middles = ((np.arange(side) + 0.5 + MARGIN) * SCALE - 0.5).astype(np.float32)
-    y, x = np.meshgrid(middles, middles, indexing="ij")
-    return _View(picture, slope_y, slope_x, contrast, y, x)
-
-
-def _mean(values: Modules, reach: int) -> Modules:
-    """The mean over a square of ``2 reach + 1``, edges repeated."""
-    width = 2 * reach + 1
-    sums = np.pad(values, ((reach + 1, reach), (reach + 1, reach)), mode="edge")
-    for axis in (0, 1):
-        sums = sums.cumsum(axis, dtype=np.float64)
-        sums = sums[width:] - sums[:-width] if axis == 0 else sums[:, width:] - sums[:, :-width]
-    return (sums / (width * width)).astype(np.float32)
-
-
-def _sample(pictures: Sequence[Modules], y: Modules, x: Modules) -> list[Modules]:
-    """The pictures' values at these places, linearly between pixels."""
-    height, width = pictures[0].shape
-    y = np.clip(y, 0, height - 1.001)
-    x = np.clip(x, 0, width - 1.001)
-    top, left = y.astype(np.int32), x.astype(np.int32)
-    down, right = y - top, x - left
-    place = top * width + left
-    both = down * right
-    out = []
-    for picture in pictures:
-        flat = picture.reshape(-1)
-        out.append(
-            flat[place] * (1 - down - right + both)
-            + flat[place + 1] * (right - both)
-            + flat[place + width] * (down - both)
-            + flat[place + width + 1] * both
-        )
-    return out
-
-
-# --- 2. Unbent by its patterns ------------------------------------------------------------------------------
-
-
-def _unbend(  # noqa: PLR0917 - places come in pairs
-    picture: Modules, grid: Grid, y: Modules, x: Modules, reach: float, breadth: float
-) -> tuple[Modules, Modules, float]:
-    """Places of the modules so that the known patterns fit, and how well they do.
-
-    reach: modules that a pattern may be displaced by. breadth: modules over which one speaks for others.
-    """
-    side = grid.side
-    found = []
-    spots = [(3, 3, 3), (3, side - 4, 3), (side - 4, 3, 3), *((*centre, 2) for centre in grid.centres)]
-    for row, column, half in spots:
-        spot = _find(picture, grid, y[row, column], x[row, column], (row, column, half), reach)
-        if spot is not None:
-            found.append((row, column, *spot))
-    if not found:
-        return y, x, 0.0
-    rows, columns, shift_y, shift_x, likeness = np.array(found, np.float32).T
-    weight = np.maximum(likeness - _PATTERN_FLOOR, 0) ** 2
-    if weight.sum() < 1e-6:
-        return y, x, float(likeness.mean())
-    # A bilinear field for the whole, and what is left of each pattern for its surroundings.
-    shifts = np.stack([shift_y, shift_x], 1)
-    basis = _bilinear(rows / side - 0.5, columns / side - 0.5)
-    for _ in range(2):
-        held = basis.T @ (basis * weight[:, None]) + 1e-3 * weight.sum() * np.eye(4, dtype=np.float32)
-        field = np.linalg.solve(held, basis.T @ (shifts * weight[:, None]))
-        rest = shifts - basis @ field
-        if breadth > 20:
-            weight = weight / (1 + (rest**2).sum(1) / (0.7 * SCALE) ** 2)
-    line = np.arange(side, dtype=np.float32)
-    down = np.exp(-((line[:, None] - rows) ** 2) / (2 * breadth**2))
-    across = np.exp(-((line[:, None] - columns) ** 2) / (2 * breadth**2))
-    total = (down * weight) @ across.T + 0.05 * float(np.median(weight[weight > 0]))
-    moved = []
-    for axis, places in enumerate((y, x)):
-        whole = (
-            _bilinear(np.repeat(line / side - 0.5, side), np.tile(line / side - 0.5, side)) @ field[:, axis]
-        )
-        near = ((down * (weight * rest[:, axis])) @ across.T) / total
-        moved.append((places + whole.reshape(side, side) + near).astype(np.float32))
-    return moved[0], moved[1], float(likeness.mean())
-
-
-def _bilinear(y: Modules, x: Modules) -> Modules:
-    return np.stack([np.ones_like(y), y, x, y * x], 1).astype(np.float32)
-
-
-def _find(  # noqa: PLR0917 - places come in pairs
-    picture: Modules, grid: Grid, y: float, x: float, spot: tuple[int, int, int], reach: float
-) -> tuple[float, float, float] | None:
-    """Where a pattern lies from where it should: pixels down, pixels right, and the correlation there."""
-    row, column, half = spot
-    drawn = grid.known[row - half : row + half + 1, column - half : column + half + 1]
-    pattern = np.kron(drawn, np.ones((SCALE, SCALE))).astype(np.float32)
-    pattern -= pattern.mean()
-    pattern /= np.sqrt((pattern * pattern).sum())
-    size, steps = len(pattern), round(reach * SCALE)
-    corner_y, corner_x = y - (size - 1) / 2, x - (size - 1) / 2
-    top, left = round(float(corner_y)) - steps, round(float(corner_x)) - steps
-    length = size + 2 * steps
-    if top < 0 or left < 0 or top + length > len(picture) or left + length > len(picture):
-        return None
-    window = sliding_window_view(picture[top : top + length, left : left + length], (size, size))
-    window = window.reshape(-1, size * size)
-    mean = window.mean(1)
-    spread = np.sqrt(np.maximum((window * window).mean(1) - mean * mean, 1e-3)) * size
-    likeness = (window @ pattern.reshape(-1)) / spread
-    away = np.arange(-steps, steps + 1) / SCALE
-    far = (away[:, None] ** 2 + away[None, :] ** 2).reshape(-1)
-    best = int(np.argmax(likeness - 0.06 * far / max(reach, 1)))
-    down, right = divmod(best, 2 * steps + 1)
-    return top + down - float(corner_y), left + right - float(corner_x), float(likeness[best])
-
-
-def _agreement(view: _View, grid: Grid) -> float:
-    """How far timing pattern and version information are seen as they must be: 1 wholly, 0 by chance.
-
-    Finder and alignment patterns are left out: they were looked for, and something is always found.
-    """
-    plain = grid.known.astype(np.float32)
-    side = grid.side
-    for row, column in ((0, 0), (0, side - 9), (side - 9, 0)):
-        plain[row : row + 9, column : column + 9] = 0
-    for row, column in grid.centres:
-        plain[row - 2 : row + 3, column - 2 : column + 3] = 0
-    likely = _sample((view.picture,), view.y, view.x)[0] * plain
-    return float(likely.sum() / (np.abs(likely).sum() + 1e-6))
-
-
 # --- 3. and 4. Equalised, and pulled to fit -----------------------------------------------------------------
 
 
@@ -515,7 +319,7 @@ def _solve(gram: Modules, wanted: Modules, hold: float, plain: Modules | None = 
     return np.linalg.solve(gram + weight * np.eye(size, dtype=gram.dtype), wanted).astype(np.float32)
 
 
-def _pull(view: _View, seen: Sequence[Modules], decided: Modules, weight: Modules, window: int) -> None:
+def _pull(view: View, seen: Sequence[Modules], decided: Modules, weight: Modules, window: int) -> None:
     """Move the view's places to where the decisions, blurred as the view is, agree with what is seen."""
     values, slope_y, slope_x = seen
     side = len(values)
@@ -524,16 +328,16 @@ def _pull(view: _View, seen: Sequence[Modules], decided: Modules, weight: Module
     gap = (around @ factors).reshape(side, side) - values
     heavy_y, heavy_x = weight * slope_y, weight * slope_x
     yy, xx, xy = (
-        _mean(product, window) for product in (heavy_y * slope_y, heavy_x * slope_x, heavy_y * slope_x)
+        mean_around(product, window) for product in (heavy_y * slope_y, heavy_x * slope_x, heavy_y * slope_x)
     )
-    gap_y, gap_x = _mean(heavy_y * gap, window), _mean(heavy_x * gap, window)
+    gap_y, gap_x = mean_around(heavy_y * gap, window), mean_around(heavy_x * gap, window)
     # Both held still a little, and both moved further than one step asks: decisions pull to where they were.
     hold = 0.05 * float((yy + xx).mean())
     scale = 1.6 / ((yy + hold) * (xx + hold) - xy * xy)
     limit = 0.4 * SCALE
     view.y += np.clip(((xx + hold) * gap_y - xy * gap_x) * scale, -limit, limit)
     view.x += np.clip(((yy + hold) * gap_x - xy * gap_y) * scale, -limit, limit)
-    middles = ((np.arange(side) + 0.5 + MARGIN) * SCALE - 0.5).astype(np.float32)
+    flat = middles(side)
     smooth = max(1, window // 3)
-    view.y = middles[:, None] + _mean(view.y - middles[:, None], smooth)
-    view.x = middles[None, :] + _mean(view.x - middles[None, :], smooth)
+    view.y = flat[:, None] + mean_around(view.y - flat[:, None], smooth)
+    view.x = flat[None, :] + mean_around(view.x - flat[None, :], smooth)
